@@ -1,0 +1,1 @@
+"""The instruction sets, one file each, in the order of the unprivileged specification."""
