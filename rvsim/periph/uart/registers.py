@@ -84,7 +84,7 @@ UART = RegisterMap(
             2,
             on_write="control_fifos",
             fields=(
-                _control("enable", 0, "enables both FIFOs; a change clears them"),
+                _control("enable", 0, "enables both FIFOs; disabling them clears them"),
                 _control("reset_receiver", 1, "clears the receiver FIFO"),
                 _control("reset_transmitter", 2, "clears the transmitter FIFO"),
                 _control("dma_mode", 3, "without effect"),

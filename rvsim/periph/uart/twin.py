@@ -151,9 +151,14 @@ class UartTwin(Twin):
             self.on_receiver_enabled()
 
     def control_fifos(self, value: int) -> None:
-        """Side effect of a write to ``fcr``."""
+        """Side effect of a write to ``fcr``.
+
+        The data sheet has a change of mode clear the FIFOs. Here a character that was not read yet survives
+        *enabling* them: Linux enables the receive interrupt first and the FIFOs after it, and input that waited for
+        that interrupt would lose its first character.
+        """
         enable = value & 1
-        if enable != self.fifos_enabled or value & 0b011 == 0b011:
+        if value & 0b011 == 0b011 or enable < self.fifos_enabled:
             self.receive_fifo.clear()
         self.fifos_enabled = enable
         self.trigger = value >> 6 if enable else 0
