@@ -1,0 +1,112 @@
+"""busybox for RV32 from Debian's source package, static, compiled by zig's clang against its musl."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+
+from rvsim.guest.recipe import toolchain
+from rvsim.guest.step import Step, Work
+
+SOURCE, RELEASE = "busybox", "bookworm"
+FIXES = ("CVE-2022-48174", "CVE-2023-42364-part1", "CVE-2023-42364-part2", "CVE-2023-42363")
+"""Debian's security fixes; its other patches are for the installer and for other kernels."""
+
+# What differs from Debian's configuration of its static package.
+CONFIG = {
+    "HWCLOCK": None,  # needs settimeofday, which RV32 has not
+    "TC": None,  # needs headers of a kernel older than ours
+    "EXTRA_COMPAT": None,  # needs GNU's regular expressions, which musl has not
+    "FEATURE_VI_REGEX_SEARCH": None,
+    "FEATURE_EDITING_ASK_TERMINAL": None,  # these three print ESC[6n, which confuses whoever reads the console
+    "FEATURE_VI_ASK_TERMINAL": None,
+    "FEATURE_LESS_ASK_TERMINAL": None,
+    "FEATURE_SH_EXTRA_QUIET": "y",  # no banner before the prompt
+    "BUSYBOX_EXEC_PATH": '"/bin/busybox"',
+    "FEATURE_EDITING_HISTORY": "200",
+    "RESIZE": "y",  # a serial console does not know the terminal's size: this asks for it, when told to
+    "EXTRA_CFLAGS": '"-DBB_GLOBAL_CONST= -Wno-ignored-optimization-argument -Wno-unused-command-line-argument"',
+}
+MAKE = ("ARCH=riscv", "CC=guest-cc", "AR=guest-ar", "LD=guest-ld", "HOSTCC=gcc", "SKIP_STRIP=y", "KBUILD_VERBOSE=0")
+
+
+def build(work: Work) -> None:
+    """Unpack, configure, make; the outputs are ``busybox`` and ``links``, the applets' paths."""
+    toolchain.use(work)
+    tree = os.path.join(work.scratch, "busybox")
+    work.once("unpack", lambda: unpack(work, tree))
+    # `yes ""` in a bottle: the default for every question that the configuration leaves open.
+    work.once("configure", lambda: work.run("make", *MAKE, "oldconfig", cwd=tree, input=b"\n" * 2000))
+    work.run("make", *MAKE, f"-j{work.jobs}", "busybox", cwd=tree)
+    links = work.run("sh", "applets/busybox.mkll", "include/autoconf.h", "include/applets.h", cwd=tree, HOSTCC="gcc")
+    with open(os.path.join(work.output, "links"), "wb") as file:
+        file.write(links)
+    work.publish(os.path.join(tree, "busybox"))
+
+
+def unpack(work: Work, tree: str) -> None:
+    """Unpack busybox's source to ``tree``, with Debian's fixes and ours, and with our configuration."""
+    with tarfile.open(work.fetch.source(SOURCE, RELEASE)) as file:
+        top = file.getnames()[0].split("/")[0]
+        file.extractall(work.scratch, filter="data")
+    with tarfile.open(work.fetch.source(SOURCE, RELEASE, part="diff")) as file:
+        file.extractall(work.scratch, filter="data")
+    debian = os.path.join(work.scratch, "debian")
+    source = os.path.join(work.scratch, top)
+    for fix in FIXES:
+        work.run("patch", "-p1", "-i", os.path.join(debian, "patches", f"{fix}.patch"), cwd=source)
+    # clang reads a pointer that busybox declares const before busybox has set it: declare it as it is.
+    edit(
+        source,
+        "include/libbb.h",
+        "extern struct globals *const ptr_to_globals;",
+        "extern struct globals *ptr_to_globals;",
+    )
+    # Three pauses of a second for slow disks and consoles in every power-off; ours are not slow.
+    edit(
+        source,
+        "init/init.c",
+        "\tsleep1();\n",
+        "\tusleep(50000);\n",
+        after="static void pause_and_low_level_reboot",
+        times=3,
+    )
+    with open(os.path.join(debian, "config/pkg/static"), encoding="utf-8") as file:
+        lines = [line for line in file if not any(_sets(line, name) for name in CONFIG)]
+    for name, value in CONFIG.items():
+        lines.append(f"# CONFIG_{name} is not set\n" if value is None else f"CONFIG_{name}={value}\n")
+    with open(os.path.join(source, ".config"), "w", encoding="utf-8") as file:
+        file.writelines(lines)
+    os.rename(source, tree)
+
+
+def edit(tree: str, name: str, old: str, new: str, after: str = "", times: int = 1) -> None:
+    """Replace ``old`` by ``new`` in a source file, ``times`` times behind the last mention of ``after``.
+
+    Raises
+    ------
+    ValueError
+        The file does not have it so often: the source changed under the recipe.
+    """
+    path = os.path.join(tree, name)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    at = text.rindex(after) if after else 0
+    if text.count(old, at) < times:
+        raise ValueError(f"{path}: {old!r} is not there {times} times")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text[:at] + text[at:].replace(old, new, times))
+
+
+def _sets(line: str, name: str) -> bool:
+    return line.startswith(f"CONFIG_{name}=") or line == f"# CONFIG_{name} is not set\n"
+
+
+BUSYBOX = Step(
+    name="busybox",
+    title="busybox",
+    files=("busybox.py",),
+    needs=(toolchain.TOOLCHAIN,),
+    build=build,
+    lines=700,
+)
