@@ -33,7 +33,11 @@ class FunctionalBus:
         ------
         ValueError
             The range is empty, negative, or overlaps a device that is there already.
+        TypeError
+            ``target`` lacks ``read`` or ``write``.
         """
+        if not (callable(getattr(target, "read", None)) and callable(getattr(target, "write", None))):
+            raise TypeError(f"{name}: a target has read(offset, size) and write(offset, size, value)")
         if base < 0 or size <= 0:
             raise ValueError(f"{name}: base {base:#x} and size {size:#x} must be positive")
         for other, extent, _, owner in self._regions:
