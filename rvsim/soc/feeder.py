@@ -1,0 +1,123 @@
+"""When console input reaches the guest: at once what somebody types, everything else when the guest reads."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rvsim.soc.outside import Outside
+
+POLLS = 64
+"""So many reads of the line status with no other access in between: somebody waits for a character."""
+
+BATCH = 256
+"""Bytes handed to the UART at once."""
+
+_LSR = 5
+
+
+class Feeder:
+    """Moves console bytes from the outside, and those that the Python API sends, into the UART.
+
+    Input that nobody types is held until the guest really reads its console: it has enabled the receiver's interrupt,
+    or polls the line status in a loop. Firmware and early boot would lose it.
+
+    Parameters
+    ----------
+    outside : Outside
+        Where console bytes come from.
+    build_uart : Callable[[], None]
+        Builds the UART, which leads to :meth:`watch`, if the guest has not touched it yet.
+    """
+
+    def __init__(self, outside: Outside, build_uart: Callable[[], None]) -> None:
+        self._outside = outside
+        self._build_uart = build_uart
+        self._uart: object | None = None
+        self._sent = bytearray()
+        self._polls = 0
+
+    def watch(self, uart: object) -> _Watched:
+        """The UART as it goes on the bus, with its accesses noticed."""
+        self._uart = uart
+        return _Watched(self, uart)
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes that a program types."""
+        self._sent += data
+
+    def reset(self) -> None:
+        """The machine is reset: nobody reads any more."""
+        self._polls = 0
+
+    @property
+    def reading(self) -> bool:
+        """Whether the guest reads its console."""
+        uart = self._uart
+        return uart is not None and (uart.receiver_enabled or self._polls >= POLLS)
+
+    @property
+    def expecting(self) -> bool:
+        """Whether input can still reach the guest."""
+        return bool(self._sent) or self._outside.open
+
+    @property
+    def listening(self) -> bool:
+        """Whether input that comes now would go to the guest at once."""
+        if self._outside.interactive:
+            return True
+        return self.expecting and self.reading and not self._uart.pending
+
+    def take_one(self, *, lines: bool) -> int | None:
+        """The next byte, for a guest that asked for exactly one."""
+        data = self.take(lines=lines)
+        if not data:
+            return None
+        self._sent[:0] = data[1:]
+        return data[0]
+
+    def take(self, *, lines: bool) -> bytes:
+        """The next bytes for a guest that reads, without regard to whether it does.
+
+        ``lines`` takes whole lines from the outside and waits for them (see :meth:`Outside.read_line`).
+        """
+        if self._sent:
+            data = bytes(self._sent[:BATCH])
+            del self._sent[:BATCH]
+            return data
+        if not self._outside.open:
+            return b""
+        return self._outside.read_line() if lines else self._outside.read(BATCH)
+
+    def feed(self, *, lines: bool) -> bool:
+        """Hand the next bytes to the UART if it is time for them; whether any were."""
+        interactive = self._outside.interactive and not self._sent
+        if not interactive and not self.listening:
+            return False
+        data = self.take(lines=lines and not interactive)
+        if data:
+            if self._uart is None:
+                self._build_uart()
+            self._uart.receive(data)
+        return bool(data)
+
+
+class _Watched:
+    """The UART's bus target."""
+
+    def __init__(self, feeder: Feeder, uart: object) -> None:
+        self._feeder = feeder
+        self._read = uart.read
+        self._write = uart.write
+
+    def read(self, offset: int, size: int) -> int:
+        """Read through; a loop over the line status is noticed."""
+        feeder = self._feeder
+        feeder._polls = feeder._polls + 1 if offset == _LSR else 0
+        return self._read(offset, size)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """Write through."""
+        self._feeder._polls = 0
+        self._write(offset, size, value)

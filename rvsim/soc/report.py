@@ -1,0 +1,95 @@
+"""The hart's state as text, for a guest that ran into nothing."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rvsim.cpu.functional import FunctionalCore
+
+_ABI = "zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6".split()
+_PRIVILEGE = {0: "U", 1: "S", 3: "M"}
+_CSRS = ("mstatus", "mtvec", "mepc", "mcause", "mtval", "mie", "mip", "satp", "stvec", "sepc", "scause", "stval")
+_CAUSES = {
+    0: "instruction address misaligned",
+    1: "instruction access fault",
+    2: "illegal instruction",
+    3: "breakpoint",
+    4: "load address misaligned",
+    5: "load access fault",
+    6: "store address misaligned",
+    7: "store access fault",
+    8: "environment call from U-mode",
+    9: "environment call from S-mode",
+    11: "environment call from M-mode",
+    12: "instruction page fault",
+    13: "load page fault",
+    15: "store page fault",
+}
+_BEFORE, _AFTER = 4, 5
+
+
+def trap_loop(core: FunctionalCore) -> str:
+    """What happens again and again."""
+    cause, vector = core.csr("mcause"), core.csr("mtvec")
+    what = f"interrupt {cause & 0x7FFF_FFFF}" if cause >> 31 else _CAUSES.get(cause, f"trap {cause}")
+    return f"{what} at pc {core.csr('mepc'):#010x} again and again (mtvec {vector:#010x})"
+
+
+def hart_report(core: FunctionalCore) -> str:
+    """Registers, CSRs and a disassembly around ``pc``."""
+    lines = [f"pc {core.pc:08x}  {_PRIVILEGE.get(core.privilege, '?')}-mode, {core.instret} instructions retired"]
+    for first in range(0, 32, 4):
+        lines.append("  ".join(f"{_ABI[n]:>4} {core.x[n]:08x}" for n in range(first, first + 4)))
+    for first in range(0, len(_CSRS), 4):
+        lines.append("  ".join(f"{name:>7} {core.csr(name):08x}" for name in _CSRS[first : first + 4]))
+    lines += _code(core, core.pc)
+    if core.csr("mepc") != core.pc:
+        lines += _code(core, core.csr("mepc"))
+    return "\n".join(lines)
+
+
+def _code(core: FunctionalCore, pc: int) -> list[str]:
+    from rvsim.isa import decode
+
+    words: list[tuple[int, int]] = []
+    at = pc
+    while len(words) < _AFTER and (word := _fetch(core, at)) is not None:
+        words.append((at, word))
+        at += 4 if word & 3 == 3 else 2
+    if not words:
+        return [f"at {pc:08x} there is no memory to execute"]
+    # Backwards, instructions of two lengths cannot be told apart: only those that lead to pc exactly are shown.
+    before = _before(core, pc)
+    lines = [f"around {pc:08x}:"]
+    for address, word in (*before, *words):
+        mark = ">" if address == pc else " "
+        shown = f"{word:08x}" if word & 3 == 3 else f"{word:04x}    "
+        lines.append(f"{mark} {address:08x}: {shown}  {decode(word, address)}")
+    return lines
+
+
+def _before(core: FunctionalCore, pc: int) -> list[tuple[int, int]]:
+    for distance in range(4 * _BEFORE, 0, -2):
+        at, found = pc - distance, []
+        while at < pc and (word := _fetch(core, at)) is not None:
+            found.append((at, word))
+            at += 4 if word & 3 == 3 else 2
+        if at == pc:
+            return found
+    return []
+
+
+def _fetch(core: FunctionalCore, address: int) -> int | None:
+    """The instruction at a virtual address, None where there is none."""
+    word = 0
+    for half in (0, 2):
+        physical = core.translate((address + half) & 0xFFFF_FFFF, "x")
+        if physical is None:
+            return None
+        try:
+            word |= int.from_bytes(core.memory.read(physical, 2), "little") << 8 * half
+        except ValueError:
+            return None
+        if word & 3 != 3:
+            break
+    return word
