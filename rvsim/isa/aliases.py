@@ -1,8 +1,8 @@
 """Aliases: other names of instructions with some operands fixed (assembly programmer's manual, "Pseudoinstructions").
 
 Each is one line: the alias's template, ``=``, and the instruction with its operands filled in. A name on the
-right that is an operand of the left stands for it; anything else is a constant. Within one instruction the first that fits
-is printed, in GNU objdump's order of precedence.
+right that is an operand of the left stands for it; anything else is a constant. Within one instruction the
+first that fits is printed, in GNU objdump's order of precedence.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ class Alias:
         self.bindings: dict[str, str] = {}
         constants = []
         own = {name for group in self.form.groups for name in operand_names(group)} - set(REGISTER_NUMBERS)
-        groups = [operand_names(group) for group in Form(target, arguments).groups]
-        names = [operand_names(group) for group in form_of(self.insn).groups]
-        for argument, name in zip(sum(groups, []), sum(names, []), strict=True):
+        arguments = [name for group in Form(target, arguments).groups for name in operand_names(group)]
+        names = [name for group in form_of(self.insn).groups for name in operand_names(group)]
+        for argument, name in zip(arguments, names, strict=True):
             if argument in own:
                 self.bindings[argument] = name
             else:
@@ -172,12 +172,13 @@ def _parse(table: str, *, short: bool = False) -> tuple[Alias, ...]:
     return tuple(Alias(line.lstrip("~ ")) for line in lines)
 
 
-#: What the assembler understands. A compressed instruction printed under another name assembles as that one.
-ALIASES: tuple[Alias, ...] = tuple(
-    alias
-    for alias in _parse(_PRINTED, short=True) + _parse(_ASSEMBLED)
-    if alias.insn.length == 4 or alias.form.name.startswith("c.")
-)
+_ALL = _parse(_PRINTED, short=True) + _parse(_ASSEMBLED)
+
+#: What the assembler understands.
+ALIASES: tuple[Alias, ...] = tuple(a for a in _ALL if a.insn.length == 4 or a.form.name.startswith("c."))
+
+#: Compressed instructions that are printed under another name; the assembler prefers them where it compresses.
+COMPRESSED: tuple[Alias, ...] = tuple(a for a in _ALL if a not in ALIASES)
 
 
 def _by_instruction(aliases: tuple[Alias, ...]) -> dict[str, tuple[Alias, ...]]:

@@ -169,7 +169,8 @@ class Disassembler:
         once, and of the compressed instructions only ``c.addi`` takes part.
         """
         found = None
-        if form.groups and _addresses_memory(insn) or insn.name in ("addi", "c.addi") and operands["rs1"]:
+        adds = insn.name in ("addi", "c.addi") and operands["rs1"] != 0
+        if adds or (form.groups and _addresses_memory(insn)):
             register, offset = operands["rs1"], operands["imm"]
             if insn.name == "addi" and "imm" not in form.groups:
                 pass  # printed as a move
