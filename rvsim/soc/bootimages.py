@@ -277,7 +277,7 @@ def read_dtb(
     import fdt
 
     try:
-        tree = fdt.parse_dtb(blob[: int.from_bytes(blob[4:8], "big")])
+        tree = fdt.parse_dtb(blob[:size])
         if not tree.exist_node("/cpus") or not tree.exist_node("/"):
             raise ValueError("it has no /cpus")
         changed = {}

@@ -41,7 +41,7 @@ class SocConfig(Frozen):
         A field is out of its range.
     """
 
-    isa: IsaConfig = IsaConfig()  # noqa: RUF009 (frozen)
+    isa: IsaConfig = IsaConfig()
     memory: int = 128 << 20
     icount: bool = False
     seed: int = 0

@@ -225,16 +225,16 @@ def _recall(key: bytes) -> bytes | None:
 
 
 def _remember(key: bytes, blob: bytes) -> None:
+    """Write the entry, or go without: a cache that cannot be written only costs time."""
     path = _slot(key)
     part = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(key + b"\0" + blob)
-        os.replace(part, path)
-    except OSError:
-        # A cache that cannot be written only costs time; half a file must not stay.
         try:
-            os.unlink(part)
+            with open(part, "wb") as file:
+                file.write(key + b"\0" + blob)
+            os.replace(part, path)
         except OSError:
-            pass
+            os.unlink(part)
+    except OSError:
+        return

@@ -104,7 +104,7 @@ class Layout:
     def is_free(self, address: int, size: int) -> bool:
         """Whether the range is in RAM and no piece is there."""
         return (
-            RAM_BASE <= address
+            address >= RAM_BASE
             and address + size <= self.end
             and all(address >= piece.end or piece.address >= address + size for piece in self.pieces)
         )

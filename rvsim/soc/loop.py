@@ -26,6 +26,12 @@ BUSY_SLICES = 10
 QUIET_SLICES = 20
 """A kernel that neither prints, waits nor runs user code for so many slices after its panic message is dead."""
 
+STEPS = 10_000
+"""Instructions that are single-stepped at a time."""
+
+STUCK_STEPS = 1000
+"""So many traps in a row without an instruction in between lead nowhere."""
+
 _USER = 0
 _EXTERNAL = 1 << 9 | 1 << 11
 _FOREVER = 1e6
@@ -40,6 +46,8 @@ class Loop:
         The host-target interface of the loaded program.
     watch_for_panic : bool
         End the run when a Linux kernel has panicked.
+    stepper : Callable[[], None] or None
+        Steps the hart by one instruction or trap, in place of the compiled run: for logs and debuggers.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -48,6 +56,7 @@ class Loop:
         self._icount = machine.config.icount
         self.htif: Htif | None = None
         self.watch_for_panic = False
+        self.stepper: Callable[[], None] | None = None
         self._event: Outcome | None = None
         self._stopped = False
         self._busy = 0
@@ -112,15 +121,41 @@ class Loop:
         if htif is not None and htif.settling:
             from rvsim.soc.htif import SETTLE
 
-            reason = core.run(instructions=SETTLE if left is None else min(left, SETTLE))
+            settle = SETTLE if left is None else min(left, SETTLE)
+            reason = core.run(instructions=settle) if self.stepper is None else self._step(settle)
             if htif.settling:
                 htif.settle()
             return reason
+        if self.stepper is not None:
+            return self._step(STEPS if left is None else min(left, STEPS))
         if self._icount:
             ahead = ICOUNT_SLICE - core.instret % ICOUNT_SLICE
             return core.run(instructions=ahead if left is None else min(left, ahead))
         seconds = SLICE if deadline is None else min(SLICE, max(0.0, deadline - time.monotonic()))
         return core.run(instructions=left, seconds=seconds)
+
+    def _step(self, count: int) -> int:
+        """As :meth:`_slice`, one instruction at a time."""
+        core, step = self._core, self.stepper
+        end, idle = core.instret + count, 0
+        settling = self.htif is not None and self.htif.settling
+        while core.instret < end:
+            before = core.instret
+            pc = core.pc
+            step()
+            if core.instret == before:
+                if core.pc == pc and core.state.waiting:
+                    return Exit.WFI
+                idle += 1
+                if idle >= STUCK_STEPS:
+                    return Exit.STUCK
+            else:
+                idle = 0
+            if self._event is not None or self._stopped:
+                return Exit.HOST
+            if self.htif is not None and self.htif.settling != settling:
+                return Exit.HOST
+        return Exit.LIMIT
 
     def _look(self, printed: bool) -> None:
         """Between two slices of a running guest."""

@@ -224,6 +224,13 @@ class Machine:
             raise RuntimeError("nothing is loaded into the machine: call load_elf() or boot() first")
         return self._loop.run(condition, instructions, seconds)
 
+    def step_through(self, stepper: Callable[[], None] | None) -> None:
+        """From now on :meth:`run` goes one instruction at a time, by calling ``stepper``; None: at full speed again.
+
+        ``stepper`` calls ``hart[0].step()`` once and may look at the hart before and after.
+        """
+        self._loop.stepper = stepper
+
     def stop(self) -> None:
         """Make :meth:`run` return soon; a signal handler or another thread may call it."""
         self._loop.stop()

@@ -180,7 +180,7 @@ class Outside:
                 os.write(self._wake[1], b"\0")
             except BlockingIOError:
                 # The pipe is full of wake-ups: one more makes no difference.
-                pass
+                return
 
     def __del__(self) -> None:
         for fd in self._wake or ():

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+from rvsim.isa import decode
+from rvsim.isa.syntax import REGISTERS
+from rvsim.isa.traps import INTERRUPT_BIT, NAMES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rvsim.cpu.functional import FunctionalCore
 
-_ABI = "zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6".split()
 _PRIVILEGE = {0: "U", 1: "S", 3: "M"}
 _CSRS = ("mstatus", "mtvec", "mepc", "mcause", "mtval", "mie", "mip", "satp", "stvec", "sepc", "scause", "stval")
-_CAUSES = {
-    0: "instruction address misaligned",
-    1: "instruction access fault",
-    2: "illegal instruction",
-    3: "breakpoint",
-    4: "load address misaligned",
-    5: "load access fault",
-    6: "store address misaligned",
-    7: "store access fault",
-    8: "environment call from U-mode",
-    9: "environment call from S-mode",
-    11: "environment call from M-mode",
-    12: "instruction page fault",
-    13: "load page fault",
-    15: "store page fault",
-}
 _BEFORE, _AFTER = 4, 5
 
 
 def trap_loop(core: FunctionalCore) -> str:
     """What happens again and again."""
     cause, vector = core.csr("mcause"), core.csr("mtvec")
-    what = f"interrupt {cause & 0x7FFF_FFFF}" if cause >> 31 else _CAUSES.get(cause, f"trap {cause}")
+    if cause & INTERRUPT_BIT:
+        what = f"interrupt {cause ^ INTERRUPT_BIT}"
+    else:
+        what = NAMES.get(cause, f"trap {cause}")
     return f"{what} at pc {core.csr('mepc'):#010x} again and again (mtvec {vector:#010x})"
 
 
@@ -39,7 +29,7 @@ def hart_report(core: FunctionalCore) -> str:
     """Registers, CSRs and a disassembly around ``pc``."""
     lines = [f"pc {core.pc:08x}  {_PRIVILEGE.get(core.privilege, '?')}-mode, {core.instret} instructions retired"]
     for first in range(0, 32, 4):
-        lines.append("  ".join(f"{_ABI[n]:>4} {core.x[n]:08x}" for n in range(first, first + 4)))
+        lines.append("  ".join(f"{REGISTERS[n]:>4} {core.x[n]:08x}" for n in range(first, first + 4)))
     for first in range(0, len(_CSRS), 4):
         lines.append("  ".join(f"{name:>7} {core.csr(name):08x}" for name in _CSRS[first : first + 4]))
     lines += _code(core, core.pc)
@@ -49,8 +39,6 @@ def hart_report(core: FunctionalCore) -> str:
 
 
 def _code(core: FunctionalCore, pc: int) -> list[str]:
-    from rvsim.isa import decode
-
     words: list[tuple[int, int]] = []
     at = pc
     while len(words) < _AFTER and (word := _fetch(core, at)) is not None:
@@ -64,7 +52,7 @@ def _code(core: FunctionalCore, pc: int) -> list[str]:
     for address, word in (*before, *words):
         mark = ">" if address == pc else " "
         shown = f"{word:08x}" if word & 3 == 3 else f"{word:04x}    "
-        lines.append(f"{mark} {address:08x}: {shown}  {decode(word, address)}")
+        lines.append(f"{mark} {address:08x}: {shown}  {decode(word, address).text}")
     return lines
 
 
