@@ -69,15 +69,22 @@ class RawMode:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._saved: list | None = None
+        self._keep_signals = False
 
     @property
     def active(self) -> bool:
         """Whether the terminal is ours and raw."""
         return self._saved is not None
 
-    def enter(self) -> None:
-        """Make it raw. Nothing happens if it is no terminal, or is gone, or belongs to another job now."""
+    def enter(self, *, keep_signals: bool | None = None) -> None:
+        """Make it raw. Nothing happens if it is no terminal, or is gone, or belongs to another job now.
+
+        ``keep_signals``: Ctrl-C and the like still send signals; None: as it was the last time.
+        """
         import termios
+
+        if keep_signals is not None:
+            self._keep_signals = keep_signals
 
         try:
             if os.tcgetpgrp(self._fd) != os.getpgrp():
@@ -97,7 +104,9 @@ class RawMode:
                 | termios.PARMRK
             )
             raw[2] = (raw[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8
-            raw[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
+            raw[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.IEXTEN)
+            if not self._keep_signals:
+                raw[3] &= ~termios.ISIG
             raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
             # Not TCSAFLUSH: what was typed ahead is meant for the guest.
             termios.tcsetattr(self._fd, termios.TCSADRAIN, raw)
@@ -170,6 +179,11 @@ class Signals:
         if self._waiting:
             raise Interrupted(number)
         self._stop()
+
+    def suspend(self) -> None:
+        """Give the terminal back and sleep until somebody continues the process, as Ctrl-Z does elsewhere."""
+        # The whole job, so that what it is a part of stops too.
+        os.kill(0, _signal.SIGTSTP)
 
     def _suspend(self, number: int, frame: object) -> None:
         raw = self._raw

@@ -5,7 +5,6 @@ from __future__ import annotations
 from rvsim.soc.cli.grammar import SELF_TEST, Command, Grammar, Option
 from rvsim.soc.cli.values import choice, count, duration, path, seed, size
 
-_BOOTS = ("boot", "dts")
 _RUNS = (SELF_TEST, "boot", "run")
 _TIMED = (*_RUNS, "conform")
 
@@ -58,7 +57,7 @@ OPTIONS = (
         metavar="FILE",
         convert=path,
         group="guest",
-        commands=_BOOTS,
+        commands=("boot",),
         help="kernel: raw Image, ELF, gzip or zstd (default: rvsim's own guest)",
     ),
     Option(
@@ -66,22 +65,22 @@ OPTIONS = (
         metavar="FILE",
         convert=path,
         group="guest",
-        commands=_BOOTS,
-        help="initial RAM disk",
+        commands=("boot",),
+        help="initial RAM disk, or none",
     ),
     Option(
         name="--append",
         metavar="TEXT",
         group="guest",
-        commands=_BOOTS,
-        help="the kernel's command line",
+        commands=("boot", "dts"),
+        help="added to the kernel's command line",
     ),
     Option(
         name="--firmware",
         metavar="FILE",
         convert=path,
         group="guest",
-        commands=_BOOTS,
+        commands=("boot",),
         help="M-mode firmware, ELF or raw (default: OpenSBI)",
     ),
     Option(
@@ -89,7 +88,7 @@ OPTIONS = (
         metavar="FILE",
         convert=path,
         group="guest",
-        commands=("boot", "run", "dts"),
+        commands=("boot", "run"),
         help="device tree blob instead of the generated one",
     ),
     # The run
@@ -229,7 +228,7 @@ COMMANDS = (
     Command(
         name="dts",
         help="print the machine's device tree source",
-        description="What `boot` with the same options hands to the firmware.",
+        description="The machine's description as `boot` hands it to the firmware, which adds the kernel's parameters.",
         examples=("rvsim dts", "rvsim dts --memory 1G --isa rv32ima | dtc -o my.dtb"),
         module="rvsim.soc.cli.dts",
     ),

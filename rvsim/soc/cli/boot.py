@@ -1,0 +1,65 @@
+"""``boot``: firmware, Linux and a shell."""
+
+from __future__ import annotations
+
+import os
+
+from rvsim.frozen import Frozen
+from rvsim.soc.cli.session import Session, check_outputs, configuration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rvsim.soc.cli.grammar import Arguments
+
+
+class Guest(Frozen):
+    """What is booted: paths, ``initrd`` may be None."""
+
+    firmware: str
+    kernel: str
+    initrd: str | None
+
+
+def run(arguments: Arguments) -> int:
+    """Boot; 0 when the guest powers off.
+
+    Raises
+    ------
+    UserError
+        A file cannot be used, the guest is not built, or an option cannot be used.
+    """
+    config = configuration(arguments)
+    guest = chosen_guest(arguments)
+    check_outputs(
+        arguments,
+        {"--kernel": guest.kernel, "--initrd": guest.initrd, "--firmware": guest.firmware, "--dtb": arguments.dtb},
+    )
+    from rvsim.soc.machine import Machine
+
+    machine = Machine(config)
+    machine.boot(guest, append=arguments.append or "", dtb=arguments.dtb)
+    session = Session(machine, arguments)
+    if os.isatty(0):
+        session.say("info", "Ctrl-A x leaves, Ctrl-A h lists the escapes")
+    return session.run()
+
+
+def chosen_guest(arguments: Arguments) -> Guest:
+    """What the options name, and rvsim's own guest for the rest; ``--initrd none`` means none.
+
+    Raises
+    ------
+    UserError
+        A part is needed of rvsim's own guest, and it is not built.
+    """
+    own = None
+    if not (arguments.kernel and arguments.initrd and arguments.firmware):
+        from rvsim.guest import guest_paths
+
+        own = guest_paths()
+    initrd = arguments.initrd or own.initrd
+    return Guest(
+        firmware=arguments.firmware or own.firmware,
+        kernel=arguments.kernel or own.kernel,
+        initrd=None if initrd == "none" else initrd,
+    )

@@ -1,0 +1,29 @@
+"""No command: the self-test."""
+
+from __future__ import annotations
+
+from rvsim.soc.cli.session import Session, check_outputs, configuration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rvsim.soc.cli.grammar import Arguments
+
+
+def run(arguments: Arguments) -> int:
+    """Run it; 0 if all parts passed, else how many did not.
+
+    Raises
+    ------
+    UserError
+        An option cannot be used.
+    """
+    from rvsim.soc.selftest import ORIGIN, program_path
+
+    config = configuration(arguments)
+    path = program_path()
+    check_outputs(arguments, {"the self-test": path})
+    from rvsim.soc.machine import Machine
+
+    machine = Machine(config)
+    machine.load_raw(path, address=ORIGIN)
+    return Session(machine, arguments, interactive_signals=True).run()

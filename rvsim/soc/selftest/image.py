@@ -1,0 +1,67 @@
+"""The self-test as a binary: assembled once, then taken from the user's cache as long as nothing it depends on changes."""
+
+from __future__ import annotations
+
+import os
+
+from rvsim.soc.description import RAM_BASE
+
+ORIGIN = RAM_BASE
+"""Where the program is to be loaded and entered."""
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "program.S")
+
+
+def program_path() -> str:
+    """Path of the flat binary.
+
+    Raises
+    ------
+    UserError
+        The cache cannot be written.
+    """
+    folder = _cache()
+    path = os.path.join(folder, f"{_key()}.bin")
+    if not os.path.exists(path):
+        from rvsim.soc.output import write_whole
+
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            from rvsim.errors import UserError
+
+            raise UserError(f"{folder}: {error.strerror}; the self-test is kept there (see XDG_CACHE_HOME)") from None
+        write_whole(path, "self-test", build())
+    return path
+
+
+def build() -> bytes:
+    """Assemble it."""
+    from rvsim.isa.assembler import assemble
+
+    with open(SOURCE, encoding="utf-8") as file:
+        return bytes(assemble(file.read(), ORIGIN))
+
+
+def _key() -> str:
+    """Names what the binary is made of: the source, and the instruction tables and assembler as they stand."""
+    import hashlib
+
+    import rvsim.isa
+
+    digest = hashlib.sha256()
+    for top, suffix in ((os.path.dirname(SOURCE), ".S"), (os.path.dirname(rvsim.isa.__file__), ".py")):
+        for folder, folders, names in os.walk(top):
+            folders.sort()
+            for name in sorted(names):
+                if name.endswith(suffix):
+                    with open(os.path.join(folder, name), "rb") as file:
+                        content = file.read()
+                    digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _cache() -> str:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG base directory specification says that a relative path is to be ignored.
+    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "rvsim", "selftest")
