@@ -142,7 +142,13 @@ class Twin:
         clears = register.mask(access=("rc",), held=True)
         if clears:
             get, put = self._getter(register, index), self._setter(register, index)
-            effects.append(lambda: put(get() & ~clears))
+
+            def clear() -> None:
+                value = get()
+                if value & clears:
+                    put(value & ~clears)
+
+            effects.append(clear)
         if register.on_read:
             effects.append(self._method(register.on_read, register, index))
         return effects

@@ -1,6 +1,7 @@
 """The Wishbone signature: members, names and checks as amaranth-soc has them."""
 
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -71,7 +72,9 @@ def test_an_interface_knows_its_parameters():
 
 def test_initiator_and_target_connect():
     signature = wishbone.Signature(addr_width=8, data_width=32, features={"err", "cti"})
-    wiring.connect(Module(), signature.create(), signature.flip().create())
+    m, initiator, target = Module(), signature.create(), signature.flip().create()
+    wiring.connect(m, initiator, target)
+    assert "connect" in rtlil.convert(m, name="joined", ports=[initiator.stb, target.stb, initiator.err, target.err])
 
 
 def test_the_representation_names_all_parameters():
