@@ -154,7 +154,7 @@ def test_fields_refuse_what_they_cannot_hold():
         for name, where in insn.fields.items():
             if isinstance(where, Bits):
                 outside = (1 << where.width) + where.offset
-                with pytest.raises(ValueError, match="fit|another instruction"):
+                with pytest.raises(ValueError, match=r"fit|another instruction"):
                     insn.encode(**{name: outside})
     with pytest.raises(ValueError, match="does not fit"):
         BY_NAME["jal"].encode(rd=1, imm=3)

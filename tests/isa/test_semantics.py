@@ -51,7 +51,7 @@ class Machine:
 
 
 def compute(word, rd, rs1, a, rs2=0, b=0, formula=None):
-    """Run ``word`` with ``a`` in ``rs1`` and ``b`` in ``rs2``, and compare ``rd`` with the formula of what they hold."""
+    """Run ``word`` with ``a`` in ``rs1``, ``b`` in ``rs2``; compare ``rd`` with the formula of what they hold."""
     machine = Machine()
     machine.run(word, **{f"x{rs1}": a, f"x{rs2}": b})
     machine.check(rd, formula(machine.before[rs1], machine.before[rs2]))

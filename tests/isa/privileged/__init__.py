@@ -1,0 +1,1 @@
+"""What the privileged specification asks, of every engine."""
