@@ -268,10 +268,9 @@ def read_dtb(
         if blob.lstrip().startswith(b"/dts-v1/"):
             raise file.error("is device-tree source", f"compile it: dtc -o my.dtb {os.path.basename(path)}")
         raise file.error("is empty" if not blob else "is no flattened device tree", wanted)
-    if len(blob) < 40 or int.from_bytes(blob[4:8], "big") > len(blob):
-        raise file.error(
-            f"truncated: {len(blob)} of {int.from_bytes(blob[4:8], 'big')} bytes are there", "copy it again"
-        )
+    size = int.from_bytes(blob[4:8], "big")
+    if len(blob) < 40 or size > len(blob):
+        raise file.error(f"truncated: {len(blob)} of {size} bytes are there", "copy it again")
     if len(blob) > 1 << 20:
         raise file.error(f"is too large ({size_text(len(blob))})", "at most 1 MiB")
     import fdt

@@ -11,14 +11,14 @@ from rvsim.soc.console import Console
 from rvsim.soc.description import BOOT_ROM, RAM_BASE, RESET_VECTOR
 from rvsim.soc.devices import Devices
 from rvsim.soc.feeder import Feeder
-from rvsim.soc.loader import Layout, add_elf, add_raw, dtb_address
+from rvsim.soc.loader import Layout, Piece, add_elf, add_raw, dtb_address
 from rvsim.soc.loop import Loop
 from rvsim.soc.outcome import Outcome
 from rvsim.soc.outside import Outside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rvsim.regs.node import Node
 
@@ -107,6 +107,23 @@ class Machine:
         layout = Layout(self.config.memory)
         add_raw(layout, InputFile(path, "program"), address)
         self._begin(layout, address, dtb=dtb)
+
+    def load_bytes(
+        self,
+        data: bytes,
+        *,
+        address: int = RAM_BASE,
+        entry: int | None = None,
+        symbols: Mapping[str, int] | None = None,
+    ) -> None:
+        """Load bytes to ``address``, such as a program from :func:`rvsim.isa.assemble`, and enter them at ``entry``.
+
+        ``symbols`` may name ``tohost`` and ``fromhost``. Raises :exc:`UserError` where they do not fit into memory.
+        """
+        layout = Layout(self.config.memory)
+        data = bytes(data)
+        layout.add(Piece(role="program", address=address, size=len(data), data=data))
+        self._begin(layout, address if entry is None else entry, dtb=None, symbols=dict(symbols or {}))
 
     def boot(self, guest: object = None, *, append: str = "", dtb: str | None = None) -> None:
         """Load firmware, kernel and initial RAM disk and reset the machine.
