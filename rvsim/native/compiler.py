@@ -58,3 +58,16 @@ def compile_object(
         adders[name]()
     manager.run(module, builder)
     return machine.emit_object(module)
+
+
+def load_object(data: bytes, names: tuple[str, ...]) -> tuple[dict[str, int], object]:
+    """Addresses of exported functions of an object loaded by LLVM itself, and what must be kept alive.
+
+    For machines whose object format :mod:`rvsim.native.link` does not know; a warm start then takes longer.
+    """
+    machine = _machine(1)
+    empty = llvm.parse_assembly("")
+    engine = llvm.create_mcjit_compiler(empty, machine)
+    engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(data))
+    engine.finalize_object()
+    return {name: engine.get_function_address(name) for name in names}, engine

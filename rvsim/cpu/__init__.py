@@ -1,0 +1,1 @@
+"""The hart at its fidelities: ``functional`` (compiled interpreter) and ``pipeline`` (hardware)."""
