@@ -238,7 +238,9 @@ class State(Frozen):
     width : int
         In bits, unsigned.
     depth : int
-        0: one value. Otherwise a queue of at most so many values, oldest first.
+        0: one value. Otherwise a queue of at most so many values, oldest first; empty after reset.
+    reset : int
+        Value after reset, of what is no queue.
     description : str
         One line for the documentation.
     """
@@ -246,6 +248,7 @@ class State(Frozen):
     name: str
     width: int
     depth: int = 0
+    reset: int = 0
     description: str = ""
 
 

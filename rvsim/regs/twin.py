@@ -19,7 +19,7 @@ class Twin:
     - Bits that the hardware drives come from ``drive_<register>([index]) -> int``, which must change nothing.
     - The side effect ``on_read="pop"`` is the method ``pop([index])``; ``on_write="push"`` is
       ``push([index,] value)`` with the value as written (bytes that the access did not carry are zero).
-    - :class:`~rvsim.regs.map.State` is the attribute of its name: an ``int``, or a sequence for a queue.
+    - :class:`~rvsim.regs.map.State` is the attribute of its name: an ``int``, or a list for a queue.
 
     ``index`` is passed for arrays only. A read looks at all registers it covers and then fires their effects; a write
     stores into all of them first. So the order of registers never matters.
@@ -39,10 +39,20 @@ class Twin:
         self.registers = registers
         self._plans: dict[int | None, tuple[dict, dict]] = {}
         self._bank_of = registers.bank.partition(".")[0]
-        for register in registers.registers:
+        self._reset_values()
+
+    def reset(self) -> None:
+        """Bring registers and state to their reset values; what is kept elsewhere is reset by its owner."""
+        self._reset_values()
+        self.restored()
+
+    def _reset_values(self) -> None:
+        for register in self.registers.registers:
             if register.held and not hasattr(type(self), f"set_{register.name}"):
                 reset = register.reset_value
                 setattr(self, register.name, [reset] * register.count if register.count else reset)
+        for state in self.registers.state:
+            setattr(self, state.name, [] if state.depth else state.reset)
         self._select_bank()
 
     # -- access ------------------------------------------------------------------------------------------------
@@ -245,12 +255,12 @@ class Twin:
                     self._setter(register, index)(each)
         for state in self.registers.state:
             value = values[state.name]
-            setattr(self, state.name, type(getattr(self, state.name))(value) if state.depth else value)
+            setattr(self, state.name, list(value) if state.depth else value)
         self._select_bank()
         self.restored()
 
     def restored(self) -> None:
-        """Called after :meth:`restore`: a subclass brings its outputs and derived values up to date."""
+        """Called after :meth:`restore` and :meth:`reset`: a subclass brings outputs and derived values up to date."""
 
     def _check_state(self, values: dict[str, int | list[int]]) -> None:
         device = self.registers.name

@@ -243,6 +243,14 @@ def test_a_checkpoint_brings_back_all_state():
     assert other.msip(1) and not other.mtip(0)
 
 
+def test_reset_leaves_harts_and_clock_to_their_owner():
+    device = TwinDevice(1)
+    device.twin.write(MTIME, 8, 55)
+    device.twin.write(MSIP, 4, 1)
+    device.twin.reset()
+    assert device.clock.mtime == 55 and device.msip()
+
+
 @pytest.mark.parametrize("harts", [0, -1, 4096, 1.0, True])
 def test_the_number_of_harts_is_checked(harts):
     with pytest.raises(ValueError, match=rf"^CLINT: harts must be an integer from 1 to 4095, not {harts!r}$"):

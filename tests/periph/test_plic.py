@@ -209,6 +209,19 @@ def test_a_checkpoint_brings_back_state_and_lines(plic):
     assert other.claim_from(1) == 5
 
 
+def test_reset_forgets_everything_but_the_lines_of_the_sources(plic):
+    plic.enable_source(5, 0)
+    plic.enable_source(6, 1, priority=7)
+    plic.set_source(5, True)
+    plic.set_source(6, True)
+    plic.claim_from(1)
+    plic.reset()
+    assert plic.lines == [False, False]
+    assert plic.get(PENDING) == 1 << 5 | 1 << 6
+    plic.enable_source(6, 1)
+    assert plic.claim_from(1) == 6
+
+
 class Model:
     """The specification told naively, one object a source."""
 

@@ -129,6 +129,16 @@ def test_a_checkpoint_brings_back_state_and_line(rtc):
     assert other.state() == rtc.state() and other.line and other.time == rtc.time
 
 
+def test_reset_forgets_alarm_interrupt_and_a_clock_that_was_set(rtc):
+    fresh = rtc.state()
+    rtc.put(TIME_HIGH, 5)
+    rtc.put(IRQ_ENABLED, 1)
+    rtc.set_alarm(0)
+    assert rtc.line
+    rtc.reset()
+    assert not rtc.line and rtc.state() == fresh and rtc.time == START
+
+
 def test_the_device_tree_node():
     node = device_tree_node(0x10_1000, 0x1000, interrupt=11, interrupt_parent=3)
     assert node.name == "rtc@101000"

@@ -347,6 +347,21 @@ def test_a_checkpoint_brings_back_state_and_interrupt_line(uart):
     assert other.take() == b"abcdef"
 
 
+def test_reset_forgets_the_guests_settings_but_not_the_hosts_input(uart):
+    fresh = uart.state()
+    uart.put(FCR, 1)
+    uart.put(LCR, 0x83)
+    uart.put(SCR, 1)
+    uart.put(LCR, 0x03)
+    uart.put(IER, ERBFI)
+    uart.receive(b"x" * 16 + b"later")
+    assert uart.line
+    uart.reset()
+    assert not uart.line and not uart.receiver_enabled
+    assert uart.take() == b"later"
+    assert uart.state() == fresh
+
+
 def test_the_device_tree_node_is_what_linux_and_opensbi_look_for():
     node = device_tree_node(0x1000_0000, 0x100, interrupt=10, interrupt_parent=3)
     assert node.name == "serial@10000000"

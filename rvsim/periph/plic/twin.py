@@ -30,8 +30,13 @@ class PlicTwin(Twin):
         self._contexts = contexts
         self._lines = [False] * len(contexts)
         self.sources = sources
-        self.level = 0
-        self.claimed = 0
+
+    def reset(self) -> None:
+        """As of any twin; the lines of the sources stay as they are, for the devices drive them."""
+        level = self.level
+        super().reset()
+        self.level = level
+        self._forward()
 
     def set_source(self, number: int, level: bool) -> None:
         """Drive the line of source ``number`` (1 to sources - 1); ``ValueError`` for any other number."""

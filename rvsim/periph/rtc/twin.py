@@ -33,9 +33,6 @@ class RtcTwin(Twin):
         self._wall_time = wall_time
         self._interrupt = interrupt
         self._line = False
-        self.time_latch = 0
-        self.time_offset = 0
-        self.interrupt_pending = 0
 
     @property
     def time(self) -> int:

@@ -156,7 +156,7 @@ UART = RegisterMap(
     state=(
         State(name="fifos_enabled", width=1, description="FCR.enable"),
         State(name="trigger", width=2, description="FCR.trigger"),
-        State(name="transmitter_interrupt", width=1, description="THRE interrupt pending, if it is enabled"),
+        State(name="transmitter_interrupt", width=1, reset=1, description="THRE interrupt pending, if it is enabled"),
         State(
             name="receive_fifo",
             width=11,

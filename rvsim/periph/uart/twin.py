@@ -52,10 +52,6 @@ class UartTwin(Twin):
         self._enabled = 0
         self._modem = _CONNECTED
         self.on_receiver_enabled: Callable[[], None] | None = None
-        self.fifos_enabled = 0
-        self.trigger = 0
-        self.transmitter_interrupt = 1
-        self.receive_fifo: list[int] = []
 
     # -- the host's side ---------------------------------------------------------------------------------------
     @property
@@ -222,6 +218,7 @@ class UartTwin(Twin):
         """Bring derived values and the interrupt line up to date."""
         self._enabled = self.ier
         self._modem = self.drive_msr()
+        self._fill()
         self.update_interrupt()
 
 
