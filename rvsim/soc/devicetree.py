@@ -8,7 +8,9 @@ start.
 from __future__ import annotations
 
 import os
+import zlib
 
+from rvsim.native.cache import cache_directory
 from rvsim.soc.description import CLINT, FINISHER, PERIPHERALS, PLIC, RAM_BASE, RTC, UART
 
 TYPE_CHECKING = False
@@ -204,12 +206,7 @@ def _key(config: SocConfig, bootargs: str, initrd: tuple[int, int] | None, seede
 
 
 def _slot(key: bytes) -> str:
-    import zlib
-
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.expanduser("~/.cache")
-    return os.path.join(base, "rvsim", "devicetree", f"{zlib.crc32(key) % _SLOTS:02x}")
+    return os.path.join(cache_directory("devicetree"), f"{zlib.crc32(key) % _SLOTS:02x}")
 
 
 def _recall(key: bytes) -> bytes | None:

@@ -50,12 +50,14 @@ class Segment(Frozen):
 class ElfPlan(Frozen):
     """Where an ELF file goes and where it begins: all addresses are physical.
 
-    ``symbols`` holds those of :data:`SYMBOLS` that the file defines.
+    ``symbols`` holds those of :data:`SYMBOLS` that the file defines; ``headers`` is the length of the file's own
+    headers at its beginning.
     """
 
     entry: int
     segments: tuple[Segment, ...]
     symbols: dict[str, int]
+    headers: int
 
 
 def is_elf(file: InputFile) -> bool:
@@ -91,7 +93,8 @@ def plan_elf(file: InputFile) -> ElfPlan:
     entry = _physical(segments, entry)
     if not any(s.address <= entry < s.address + s.size for s in segments):
         raise file.error(f"its entry point {entry:#010x} is in no loaded segment", "set it with `ENTRY` or `-Wl,-e`")
-    return ElfPlan(entry=entry, segments=segments, symbols=symbols)
+    headers = max(_HEADER.size, phoff + phnum * phentsize)
+    return ElfPlan(entry=entry, segments=segments, symbols=symbols, headers=headers)
 
 
 def _check_identity(file: InputFile, header: bytes) -> None:

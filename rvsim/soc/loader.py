@@ -9,13 +9,14 @@ from rvsim.soc.description import RAM_BASE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rvsim.soc.elfplan import ElfPlan
+    from rvsim.soc.elfplan import ElfPlan, Segment
     from rvsim.soc.files import InputFile
 
 DTB_ROOM = 0x1_0000
 """Memory kept for a device tree: OpenSBI adds nodes to it in place, so that it cannot stay in the ROM."""
 
 _CHUNK = 1 << 20
+_PAGES_BELOW = 1 << 16
 
 
 class Piece(Frozen):
@@ -143,6 +144,17 @@ def add_elf(layout: Layout, file: InputFile, plan: ElfPlan) -> None:
         See :meth:`Layout.add`.
     """
     for segment in plan.segments:
+        below = RAM_BASE - segment.address
+        if 0 < below <= _PAGES_BELOW and _is_padding(file, plan, segment, below):
+            if below >= segment.size:
+                continue
+            segment = segment.replace(
+                address=RAM_BASE,
+                virtual=segment.virtual + below,
+                offset=segment.offset + below,
+                length=max(0, segment.length - below),
+                size=segment.size - below,
+            )
         layout.add(
             Piece(
                 role=file.role,
@@ -154,6 +166,16 @@ def add_elf(layout: Layout, file: InputFile, plan: ElfPlan) -> None:
                 zero=True,
             )
         )
+
+
+def _is_padding(file: InputFile, plan: ElfPlan, segment: Segment, size: int) -> bool:
+    """Whether the first ``size`` bytes are the file's own headers and zeros.
+
+    Without a linker script, the linker puts a page with the headers in front of the program, which for a program at
+    the beginning of RAM is outside of it.
+    """
+    data = file.read(segment.offset, min(size, segment.length))
+    return not any(data[max(0, plan.headers - segment.offset) :])
 
 
 def add_raw(layout: Layout, file: InputFile, address: int, size: int | None = None) -> None:
