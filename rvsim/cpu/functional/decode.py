@@ -61,7 +61,7 @@ class Decoder:
     def _tables(self) -> None:
         first = sorted({a for a, _, _ in self.pairs})
         second = sorted({b for _, b, _ in self.pairs})
-        size = max(self.handlers.values(), default=0) + 3
+        size = self.illegal + 1  # the largest number that ``decode_fields`` returns
         by_first, by_second = [0] * size, [0] * size
         for rank, label in enumerate(first, 1):
             by_first[self.handlers[label]] = rank

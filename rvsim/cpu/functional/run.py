@@ -107,7 +107,8 @@ def _run(module: Module) -> None:
                 earlier((event - cpu.time_offset) * cpu.instructions_per_tick, 1)
         left = end.get() - done
         cpu.reason = RUNNING
-        single = exact.get().ne(0) & left.slt(MARGIN + 1)
+        # A profile of instruction pairs is taken where each instruction is decoded afresh.
+        single = (exact.get().ne(0) & left.slt(MARGIN + 1)) | cpu.profile.ne(0)
 
         def one() -> None:
             cpu.retire_end = done + 1

@@ -108,7 +108,8 @@ class HartState(ctypes.Structure):
         ("tlb_base", u64),
         ("code_tlb_base", u64),
         ("scratch_tlb", u64),
-        ("superpages", u32),  # a superpage was cached: sfence.vma of one address flushes all
+        ("superpage_first", u32),  # range of addresses in which superpages may be cached
+        ("superpage_last", u32),
         # -- memory
         ("ram", u64),  # host address; ROM follows RAM in one mapping
         ("ram_base", u64),

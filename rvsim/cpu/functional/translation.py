@@ -223,7 +223,9 @@ def _sv32(f: Function, cpu: Cpu, va: Value, access: Value, privilege: Value, sat
     with f.if_(denied | wrong_mode | misaligned | stale):
         page_fault()
     with f.if_(superpage):
-        cpu.superpages = 1
+        first, last = va & ~((1 << 22) - 1), va | ((1 << 22) - 1)
+        cpu.superpage_first = first.ult(cpu.superpage_first).select(first, cpu.superpage_first)
+        cpu.superpage_last = cpu.superpage_last.ult(last).select(last, cpu.superpage_last)
     physical.set(((leaf >> 10).to("i64") << 12) | (va & mask).to("i64"))
 
 
@@ -258,16 +260,16 @@ def _flush(module: Module) -> None:
     """Forget all cached translations."""
     f, cpu, _ = plain(module, "flush", "void")
     cpu.count("tlb_flushes")
-    cpu.superpages = 0
+    cpu.superpage_first, cpu.superpage_last = ~0, 0
     _clear(f, cpu.tlb_base.to("ptr"), CONTEXTS * TLB_ENTRIES, 16)
     _clear(f, cpu.code_tlb_base.to("ptr"), CONTEXTS * CODE_TLB_ENTRIES, 16)
     f.ret()
 
 
 def _flush_address(module: Module) -> None:
-    """Forget the cached translations of one page, or all if a superpage may be among them."""
+    """Forget the cached translations of one page, or all if it may be part of a superpage."""
     f, cpu, (va,) = plain(module, "flush_address", "void", ("i32", "va"))
-    with f.if_(cpu.superpages.ne(0)):
+    with f.if_(cpu.superpage_first.ule(va) & va.ule(cpu.superpage_last)):
         f.call("void", "flush", cpu.address)
         f.ret()
     for context in range(CONTEXTS):
