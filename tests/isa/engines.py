@@ -4,6 +4,8 @@ What a test sets up, it sets up by instructions; a driver gives only registers, 
 them state what the specification or ``docs/implementation-defined.md`` says, and know no engine.
 """
 
+from rvsim.bus import BusError
+from rvsim.cpu.functional import FunctionalCore
 from rvsim.isa import IsaConfig
 from rvsim.isa.csr import NUMBERS
 from rvsim.isa.reference import PhysicalMemory, ReferenceHart
@@ -29,21 +31,15 @@ def csr_asm(name, rd=0, csr="mscratch", **operands):
     return asm(name, rd=rd, csr=NUMBERS.get(csr, csr), **operands)
 
 
-class BusFault(Exception):
-    """Nothing answers on the test's bus."""
-
-
 class Device:
     """A bus with one device, which remembers its accesses and holds 256 bytes."""
-
-    error = BusFault
 
     def __init__(self):
         self.bytes, self.log = bytearray(range(256)), []
 
     def _offset(self, address, size):
         if not DEVICE <= address <= DEVICE + 256 - size:
-            raise self.error(f"nothing at {address:#x}")
+            raise BusError(f"nothing at {address:#x}")
         return address - DEVICE
 
     def read(self, address, size):
@@ -139,7 +135,7 @@ class ReferenceDriver(Driver):
     def __init__(self, config):
         self.config, self.device = config, Device()
         self.ram = bytearray(RAM_SIZE)
-        memory = PhysicalMemory({RAM: self.ram}, {ROM: ROM_BYTES}, self.device, Device.error)
+        memory = PhysicalMemory({RAM: self.ram}, {ROM: ROM_BYTES}, self.device, BusError)
         self.hart = ReferenceHart(config, memory)
         self.x = self.hart.x
         self.csr, self.set_line, self.translate = self.hart.csr, self.hart.set_line, self.hart.translate
@@ -155,12 +151,33 @@ class ReferenceDriver(Driver):
         return bytes(self.ram[address - RAM : address - RAM + size])
 
 
-def _forward(name):
-    return property(lambda self: getattr(self.hart, name), lambda self, value: setattr(self.hart, name, value))
+class FunctionalDriver(Driver):
+    """The compiled functional core, with virtual time that stands still unless a test moves it."""
+
+    def __init__(self, config):
+        self.config, self.device = config, Device()
+        self.hart = FunctionalCore(config, RAM_SIZE, ROM_BYTES, self.device, icount=True)
+        self.hart.state.instructions_per_tick = 1 << 60
+        self.x = self.hart.x
+        self.csr, self.set_line, self.translate = self.hart.csr, self.hart.set_line, self.hart.translate
+        self.write = self.dma_write = self.hart.memory.write
+        self.read = self.hart.memory.read
+
+    def step(self):
+        self.hart.step()
 
 
-for _name in ("pc", "privilege", "mtime", "mtimecmp", "waiting"):
-    setattr(ReferenceDriver, _name, _forward(_name))
+def _forward(driver, name):
+    setattr(
+        driver,
+        name,
+        property(lambda self: getattr(self.hart, name), lambda self, value: setattr(self.hart, name, value)),
+    )
+
+
+for _driver in (ReferenceDriver, FunctionalDriver):
+    for _name in ("pc", "privilege", "mtime", "mtimecmp"):
+        _forward(_driver, _name)
 
 #: Name → driver class.
-ENGINES = {"reference": ReferenceDriver}
+ENGINES = {"reference": ReferenceDriver, "functional": FunctionalDriver}

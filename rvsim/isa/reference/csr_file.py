@@ -9,6 +9,7 @@ from .state import ALL64, TVM, WIDE, State
 from .traps import illegal
 
 _TIME_ENABLE = 1 << 1  # mcounteren.TM
+_STIP = 1 << 5
 _LOW = 0xFFFF_FFFF
 
 # The read-only shadow counters and what they show.
@@ -90,11 +91,12 @@ class CsrFile:
         elif name.startswith("pmpaddr") and self.pmp.address_is_locked(int(name[7:])):
             new = old
         elif name == "mip" and state.supervisor_timer:
-            stip = 1 << 5
-            new = register.legalize(old, value & ~stip | old & stip)
+            new = register.legalize(old, value & ~_STIP)
         else:
             new = register.legalize(old, value)
         setattr(state, register.storage, new)
+        if name == "menvcfgh" and state.supervisor_timer:
+            state.mip &= ~_STIP  # from now on the bit is the comparator's
 
     def modify(self, register: Register, action: str, operand: int) -> None:
         """Write as CSRRW, CSRRS, CSRRC do: ``action`` is ``write``, ``set`` or ``clear``."""

@@ -60,6 +60,7 @@ class ReferenceHart(State):
         if interrupt is not None:
             return self._trap(record, interrupt | INTERRUPT_BIT, 0)
         self.csrs.written = None
+        inhibited = self.mcountinhibit
         try:
             record.insn = word = self.mmu.fetch(self.pc)
             insn, operands, execute = self.decode(word)
@@ -73,7 +74,7 @@ class ReferenceHart(State):
             tval = record.insn if trap.tval is None else trap.tval
             return self._trap(record, trap.cause, tval)
         self.pc = record.pc_wdata = next_pc
-        self._count()
+        self._count(inhibited)
         return record
 
     def run(self, instructions: int) -> None:
@@ -104,10 +105,11 @@ class ReferenceHart(State):
         record.mem_addr = record.mem_rmask = record.mem_wmask = record.mem_rdata = record.mem_wdata = 0
         return record
 
-    def _count(self) -> None:
+    def _count(self, inhibited: int) -> None:
+        """Count a retired instruction, by ``mcountinhibit`` as it was before it."""
         self.instret += 1
         for bit, counter in ((0, "mcycle"), (2, "minstret")):
-            if not self.mcountinhibit >> bit & 1 and self.csrs.written != counter:
+            if not inhibited >> bit & 1 and self.csrs.written != counter:
                 setattr(self, counter, getattr(self, counter) + 1 & ALL64)
 
     # ---- the effects --------------------------------------------------------------------------------------------

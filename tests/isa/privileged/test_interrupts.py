@@ -230,6 +230,15 @@ def test_the_supervisor_timer_compares_only_when_enabled(hart):
     assert hart.csr("mip") == 0
 
 
+def test_enabling_the_comparator_forgets_the_bit_that_software_wrote(hart):
+    hart.set_csr("mip", 1 << STI)
+    assert hart.csr("mip") == 1 << STI
+    hart.set_csr("menvcfgh", 1 << 31)
+    assert hart.csr("mip") == 0
+    hart.set_csr("menvcfgh", 0)
+    assert hart.csr("mip") == 0
+
+
 def test_the_supervisor_timer_interrupts(hart):
     hart.set_csr("mideleg", 0x222)
     hart.set_csr("menvcfgh", 1 << 31)
