@@ -24,6 +24,9 @@ CONFIG = {
     "FEATURE_SH_EXTRA_QUIET": "y",  # no banner before the prompt
     "BUSYBOX_EXEC_PATH": '"/bin/busybox"',
     "FEATURE_EDITING_HISTORY": "200",
+    **dict.fromkeys(
+        ("NICE", "NOHUP", "PGREP", "PKILL", "SPLIT", "COMM", "CKSUM", "INSTALL", "TREE", "FUSER", "LSOF"), "y"
+    ),
     "RESIZE": "y",  # a serial console does not know the terminal's size: this asks for it, when told to
     "EXTRA_CFLAGS": '"-DBB_GLOBAL_CONST= -Wno-ignored-optimization-argument -Wno-unused-command-line-argument"',
 }
@@ -62,14 +65,14 @@ def unpack(work: Work, tree: str) -> None:
         "extern struct globals *const ptr_to_globals;",
         "extern struct globals *ptr_to_globals;",
     )
-    # Three pauses of a second for slow disks and consoles in every power-off; ours are not slow.
+    # Pauses of a second for slow disks, slow consoles and shells that end at once: three in every power-off.
     edit(
         source,
         "init/init.c",
         "\tsleep1();\n",
         "\tusleep(50000);\n",
-        after="static void pause_and_low_level_reboot",
-        times=3,
+        after="\nstatic void pause_and_low_level_reboot",
+        times=4,
     )
     with open(os.path.join(debian, "config/pkg/static"), encoding="utf-8") as file:
         lines = [line for line in file if not any(_sets(line, name) for name in CONFIG)]

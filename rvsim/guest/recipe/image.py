@@ -10,7 +10,16 @@ from rvsim.guest.recipe.firmware import FIRMWARE
 from rvsim.guest.recipe.kernel import KERNEL
 from rvsim.guest.step import Step, Work
 
-ROOT_FILES = ("etc/inittab", "etc/fstab", "etc/profile", "etc/background", "etc/passwd", "etc/group", "etc/hosts")
+ROOT_FILES = (
+    "etc/inittab",
+    "etc/fstab",
+    "etc/profile",
+    "etc/background",
+    "etc/passwd",
+    "etc/shadow",
+    "etc/group",
+    "etc/hosts",
+)
 SCRIPTS = ("etc/udhcpc/default.script",)
 FOLDERS = ("bin", "dev", "etc", "etc/udhcpc", "mnt", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var")
 # What must be there before busybox has installed its own links, a minute of boot each ten: the rest follows

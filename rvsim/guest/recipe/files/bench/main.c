@@ -73,10 +73,13 @@ int main(int argc, char **argv)
 
 		if (end != argv[i] && *end == 0 && number > 0 && number <= 10000) {
 			scale = number;
+		} else if (!strcmp(argv[i], "counters")) {
+			printf("instret %llu\n", (unsigned long long)instructions());
+			return 0;
 		} else if (!only && argv[i][0] != '-') {
 			only = argv[i];
 		} else {
-			fprintf(stderr, "usage: bench [SCALE] [KERNEL]\n"
+			fprintf(stderr, "usage: bench [SCALE] [KERNEL] | bench counters\n"
 					"SCALE: 0.01 to 10000 times the usual work; kernels:\n");
 			for (i = 0; i < BENCH_KERNELS; i++)
 				fprintf(stderr, "  %-8s %s\n", bench_kernels[i].name, bench_kernels[i].what);
