@@ -14,8 +14,8 @@ import struct
 import sys
 import zlib
 
-_MAGIC = b"rvsimobj2"
-_HEAD = struct.Struct("<9sIIQ")  # magic, length of the marshalled header, CRC-32 of the code, its length
+_MAGIC = b"rvsimobj3"
+_HEAD = struct.Struct("<9sIIQ")  # magic, length of the marshalled header, CRC-32 of header and code, the code's length
 
 #: So many entries of one kind are kept, the least recently written ones go.
 KEEP = 12
@@ -112,9 +112,10 @@ def load(kind: str, stamp: str) -> Code | None:
         magic, header_length, check, length = _HEAD.unpack_from(data)
         start = -(-(_HEAD.size + header_length) // mmap.PAGESIZE) * mmap.PAGESIZE
         code = data[start:]
-        if magic != _MAGIC or len(code) != length or zlib.crc32(code) != check:
+        header_bytes = data[_HEAD.size : _HEAD.size + header_length]
+        if magic != _MAGIC or len(code) != length or zlib.crc32(code, zlib.crc32(header_bytes)) != check:
             return None
-        header = marshal.loads(data[_HEAD.size : _HEAD.size + header_length])
+        header = marshal.loads(header_bytes)
         if header["stamp"] != stamp:
             return None
         return Code(map_code(code, descriptor, start), header["symbols"], header["extra"], None)
@@ -127,7 +128,8 @@ def load(kind: str, stamp: str) -> Code | None:
 def store(kind: str, stamp: str, code: bytes, symbols: dict[str, int], extra: object) -> None:
     """Keep code for later starts. Not being able to (a full or read-only disk) is no error: it is only slower."""
     header = marshal.dumps({"stamp": stamp, "symbols": symbols, "extra": extra})
-    head = _HEAD.pack(_MAGIC, len(header), zlib.crc32(code), len(code)) + header
+    check = zlib.crc32(code, zlib.crc32(header))
+    head = _HEAD.pack(_MAGIC, len(header), check, len(code)) + header
     head += bytes(-len(head) % mmap.PAGESIZE)
     path = _path(kind, stamp)
     temporary = f"{path}.{os.getpid()}.tmp"

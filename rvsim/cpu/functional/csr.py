@@ -163,6 +163,10 @@ class _Access:
     def _leave(self, *_: Value) -> None:
         self.f.ret(_LEAVE)
 
+    def _leave_if_pending(self) -> None:
+        """Kernels switch interrupts off and on all the time: go on at once unless one is now to be taken."""
+        self.f.ret(self.f.call("i32", "pending", self.cpu.address).ne(0).select(self.f.value(_LEAVE, "i32"), _OK))
+
     # -- registers with side effects
 
     def _status(self, register: Register) -> None:
@@ -171,7 +175,7 @@ class _Access:
             f.call("void", "update_context", cpu.address)
             with f.if_(((old ^ new) & _MXR).ne(0)):
                 f.call("void", "flush", cpu.address)
-            f.ret(_LEAVE)
+            self._leave_if_pending()
 
         self._plain(register, after)
 
@@ -199,7 +203,7 @@ class _Access:
         with f.if_(self.writes.eq(0)):
             f.ret(_OK)
         cpu.mie = (cpu.mie & ~mask) | (self._new(shown) & mask)
-        f.ret(_LEAVE)
+        self._leave_if_pending()
 
     def _mip(self, register: Register) -> None:
         """External lines show, but read-modify-write works on the software bits (section 3.1.9)."""
@@ -248,7 +252,10 @@ class _Access:
 
         def after(old: Value, new: Value) -> None:
             f.call("void", "compare_time", cpu.address, self._now())
-            f.ret(_LEAVE)
+            # In virtual time the slice may now have to end at another instruction.
+            with f.if_(cpu.icount.ne(0)):
+                f.ret(_LEAVE)
+            self._leave_if_pending()
 
         self._plain(register, after)
 
@@ -356,4 +363,4 @@ def _chain(module: Module) -> None:
     f.store(cpu.csr_value, cpu.pointer("x", f.load("i8", c.rec.at(8))))
     with f.if_(status.eq(_LEAVE)):
         c.leave(c.pc() + 4, c.r - 1)
-    c.step(4)
+    c.step(4, tlb=cpu.tlb.to("ptr"))  # mstatus may have chosen another one

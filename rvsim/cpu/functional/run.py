@@ -107,8 +107,10 @@ def _run(module: Module) -> None:
                 earlier((event - cpu.time_offset) * cpu.instructions_per_tick, 1)
         left = end.get() - done
         cpu.reason = RUNNING
-        # A profile of instruction pairs is taken where each instruction is decoded afresh.
-        single = (exact.get().ne(0) & left.slt(MARGIN + 1)) | cpu.profile.ne(0)
+        # One instruction at a time: close to an exact end; to finish a device access, which may have raised an
+        # interrupt; and for a profile of instruction pairs, which is taken where each is decoded afresh.
+        close = exact.get().ne(0) & left.slt(MARGIN + 1)
+        single = close | cpu.mmio_state.ne(MMIO_NONE) | cpu.profile.ne(0)
 
         def one() -> None:
             cpu.retire_end = done + 1
