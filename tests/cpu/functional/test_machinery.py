@@ -71,7 +71,7 @@ def test_limit_is_exact(icount, count):
 
 def test_limit_is_exact_in_a_page_without_a_jump():
     """A page of 16-bit instructions is the longest way without a look at the countdown."""
-    core = core_with(".option rvc\n" + "addi a0, a0, 1\n" * 7000 + "end: j end")
+    core = core_with(".option rvc\n" + "addi a0, a0, 1\n" * 8000 + "end: j end")
     for count in (2047, 2048, 2049, 1, 1000):
         before = core.instret
         core.run(instructions=count)
