@@ -12,8 +12,8 @@ from .syntax import CSR_NUMBERS, REGISTER_NUMBERS, Form, fence_value, form_of, o
 from .tables import BY_NAME
 
 #: Printed by the disassembler, understood by the assembler. Lines with ``~`` name register-immediate instructions
-#: as the register-register ones: GNU as takes them; objdump of binutils 2.38 to 2.41 prints them, older and
-#: newer ones print the instruction's own name.
+#: as the register-register ones: GNU as takes them, objdump of binutils 2.40 prints them; older and newer ones
+#: print the instruction's own name.
 _PRINTED = """
 nop                   = addi zero, zero, 0
 li rd, imm            = addi rd, zero, imm
@@ -105,6 +105,11 @@ jr rs1, imm           = jalr zero, imm(rs1)
 scall                 = ecall
 sbreak                = ebreak
 c.nop                 = c.addi zero, 0
+move rd, rs2          = c.mv rd, rs2
+add rd, rs2, rd       = c.add rd, rs2
+and rd, rs2, rd       = c.and rd, rs2
+or rd, rs2, rd        = c.or rd, rs2
+xor rd, rs2, rd       = c.xor rd, rs2
 """
 
 #: Words that no template spells: fences with a mode or a set that is empty, and the halfword of zeros.
@@ -177,7 +182,7 @@ _ALL = _parse(_PRINTED, short=True) + _parse(_ASSEMBLED)
 #: What the assembler understands.
 ALIASES: tuple[Alias, ...] = tuple(a for a in _ALL if a.insn.length == 4 or a.form.name.startswith("c."))
 
-#: Compressed instructions that are printed under another name; the assembler prefers them where it compresses.
+#: Compressed instructions under another name, as they are printed; the assembler prefers them where it compresses.
 COMPRESSED: tuple[Alias, ...] = tuple(a for a in _ALL if a not in ALIASES)
 
 

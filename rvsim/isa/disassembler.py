@@ -108,8 +108,8 @@ class Disassembler:
     symbols
         Names for targets and addresses.
     short
-        Print register-immediate instructions under the name of the register-register one, as binutils 2.38
-        to 2.41 do (``add t0,t0,10``).
+        Print register-immediate instructions under the name of the register-register one (``add t0,t0,10``),
+        as binutils 2.40 does; older and newer versions, and the manual, say ``addi``.
     gp
         Value of ``gp`` (``__global_pointer$``), for comments on what is addressed relative to it.
     """
@@ -218,7 +218,14 @@ def decode(word: int, pc: int = 0, symbols: Symbols | Mapping[str, int] | None =
         Its address, from which targets follow.
     symbols
         Names for the targets.
+
+    Raises
+    ------
+    ValueError
+        Not a word of 32 bits.
     """
+    if not 0 <= word < 1 << 32:
+        raise ValueError(f"an instruction word has 32 bits, not {word:#x}")
     return Disassembler(symbols).decode(word, pc)
 
 

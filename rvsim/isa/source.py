@@ -97,7 +97,7 @@ def read_source(text: str) -> Iterator[Statement]:
 def _statements(line: str) -> list[str]:
     """The line's parts between semicolons outside quotes."""
     parts, start = [], 0
-    for match in re.finditer(r""""(?:\\.|[^"\\])*"|'\\?.|;""", line):
+    for match in re.finditer(r""""(?:\\.|[^"\\])*"|'\\?.'?|;""", line):
         if match.group() == ";":
             parts.append(line[start : match.start()])
             start = match.end()

@@ -93,7 +93,7 @@ def disassemble_elf(path: str, *, short: bool = True) -> Iterator[str]:
     path
         The file.
     short
-        Print register-immediate instructions as binutils 2.38 to 2.41 do (``add t0,t0,10``); ``False``: by
+        Print register-immediate instructions as binutils 2.40 does (``add t0,t0,10``); ``False``: by
         their own names, as :func:`rvsim.isa.decode` does.
 
     Raises
@@ -179,8 +179,8 @@ def _listing(path: str, sections: list[CodeSection], symbols: list[Symbol] | Non
         disassembler.symbols = names
         starts = {s.address for s in symbols or () if s.section == section.index and s.address < section.end}
         stops = [*sorted(starts | {section.address}), section.end]
-        # objdump leaves out leading zeros in groups of four digits.
-        width = 8 if section.end >> 16 else 4
+        # objdump leaves out four leading zeros where a fifth one remains.
+        width = 8 if section.end >> 12 else 4
         for start, stop in pairwise(stops):
             header = names.own.describe(start) or section.name
             yield from ("", f"{start:08x} <{header}>:")
