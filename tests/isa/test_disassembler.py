@@ -134,14 +134,18 @@ def _sample(alias):
     return alias.insn.encode(**operands)
 
 
-def test_every_printed_alias_is_reached():
-    printed = 0
+def test_every_alias_is_printed_unless_only_the_assembler_knows_it():
+    unreached = set()
     for alias in ALIASES:
-        word = _sample(alias)
-        found = alias_for(alias.insn, alias.insn.operands(word), short=True)
-        printed += found is not None and found.form.name == alias.form.name
-    # What only the assembler knows is not printed; that list is shorter than this one by far.
-    assert printed >= 60, printed
+        found = alias_for(alias.insn, alias.insn.operands(_sample(alias)), short=True)
+        if found is None or found.form.groups != alias.form.groups or found.form.name != alias.form.name:
+            unreached.add(f"{alias.form.name} {','.join(alias.form.groups)}".strip())
+    assert unreached == {
+        *("move rd,rs1", "slt rd,rs1,imm", "sltu rd,rs1,imm", "sgt rd,rs1,rs2", "sgtu rd,rs1,rs2"),
+        *("bgt rs1,rs2,target", "bgtu rs1,rs2,target", "ble rs1,rs2,target", "bleu rs1,rs2,target"),
+        *("jalr rd,rs1,imm", "jr rs1,imm", "scall", "sbreak", "c.nop"),
+        *("csrwi csr,uimm", "csrsi csr,uimm", "csrci csr,uimm"),  # printed as csrw, csrs and csrc where short
+    }
 
 
 def test_words_without_a_template_are_encodings_of_nothing_else():
