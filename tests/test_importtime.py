@@ -32,14 +32,6 @@ FORBIDDEN = {
     "rvsim.soc.cli.parser",
 }
 
-# Stores 1 (pass) to tohost.
-PROGRAM = """
-        auipc t0, 1
-        li    t1, 1
-        sw    t1, 0(t0)
-stop:   j     stop
-"""
-
 
 def imported(*words):
     """Modules that a command line imports, beyond those of an interpreter that only starts."""
@@ -59,24 +51,11 @@ def _rvsim():
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    """An ELF file of three instructions that ends at once."""
-    import struct
+    """A program that powers off at once."""
+    from tests.soc.programs import POWER_OFF, program_elf
 
-    from rvsim.isa.assembler import assemble
-
-    code = bytes(assemble(PROGRAM, 0x80000000))
-    names = b"\0tohost\0"
-    symbols = bytes(16) + struct.pack("<IIIBBH", 1, 0x80001000, 8, 0x11, 0, 0xFFF1)
-    data_at = 0x100
-    sections_at = data_at + len(code) + len(symbols) + len(names)
-    header = b"\x7fELF\1\1\1" + bytes(9)
-    header += struct.pack("<HHIIIIIHHHHHH", 2, 243, 1, 0x80000000, 52, sections_at, 0, 52, 32, 1, 40, 3, 0)
-    header += struct.pack("<8I", 1, data_at, 0x80000000, 0x80000000, len(code), 0x2000, 7, 0x1000)
-    sections = bytes(40)
-    sections += struct.pack("<10I", 0, 2, 0, 0, data_at + len(code), len(symbols), 2, 1, 4, 16)
-    sections += struct.pack("<10I", 0, 3, 0, 0, data_at + len(code) + len(symbols), len(names), 0, 0, 1, 0)
     path = tmp_path_factory.mktemp("startup") / "a.elf"
-    path.write_bytes(header.ljust(data_at, b"\0") + code + symbols + names + sections)
+    path.write_bytes(program_elf(POWER_OFF))
     return str(path)
 
 

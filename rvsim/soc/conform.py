@@ -193,7 +193,7 @@ def junit(results: Iterable[Result], suite: str, seconds: float) -> str:
             kind = "timeout" if result.verdict == TIMED_OUT else "failure"
             lines.append(f'    <failure type="{kind}" message="{_xml(result.detail)}"/>')
             if result.console:
-                text = result.console.decode("utf-8", "replace")
+                text = result.console.decode("utf-8", "replace").replace("\r\n", "\n")
                 lines.append(f"    <system-out>{_xml(text)}</system-out>")
         lines.append("  </testcase>")
     return "\n".join([*lines, "</testsuite>", ""])
@@ -203,7 +203,8 @@ def _xml(text: str) -> str:
     # XML 1.0 has no way to write most control characters, nor half a surrogate pair.
     text = "".join(
         character
-        if character in "\t\n" or (ord(character) >= 32 and not 0xD800 <= ord(character) < 0xE000)
+        if character in "\t\n"
+        or (ord(character) >= 32 and not 0xD800 <= ord(character) < 0xE000 and ord(character) & 0xFFFE != 0xFFFE)
         else "\N{REPLACEMENT CHARACTER}"
         for character in text
     )

@@ -27,7 +27,7 @@ def collect(machine: Machine, seconds: float) -> dict[str, object]:
         "seconds": round(seconds, 6),
         "seconds_to_ready": None if ready is None else round(ready, 6),
         "mips": round(instructions / seconds / 1e6, 3) if seconds else None,
-        "fidelity": {name: "functional" for name in ("cpu", *(block.name for block in PERIPHERALS))},
+        "fidelity": dict.fromkeys(("cpu", *(block.name for block in PERIPHERALS)), "functional"),
         "detail": machine.hart[0].statistics(),
     }
 
@@ -56,10 +56,18 @@ def print_table(stats: dict[str, object], stream: TextIO) -> None:
                 table.add_row(fidelity, " ".join(blocks))
         elif name != "detail":
             table.add_row(name.replace("_", " "), _show(value))
-    for name, value in _flatten(stats["detail"]):
+    for name, value in _flatten(_named(stats["detail"])):
         table.add_row(name.replace("_", " "), _show(value))
     # A pipe has no width: wide enough that no line is wrapped or cut.
     Console(file=stream, highlight=False, width=None if stream.isatty() else 120).print(table)
+
+
+def _named(detail: dict[str, object]) -> dict[str, object]:
+    """Traps under their names instead of their numbers."""
+    from rvsim.isa.traps import NAMES
+
+    traps = {str(NAMES.get(cause, cause)): count for cause, count in detail.get("traps", {}).items()}
+    return {**detail, "traps": traps}
 
 
 def _flatten(detail: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:

@@ -14,6 +14,8 @@ line is: integer register, CSRs, loads (address), stores (address and value).
 
 from __future__ import annotations
 
+import ctypes
+
 from rvsim.isa.csr import registers
 from rvsim.isa.instruction import Amo, Csr, Instruction, Load, Store, System
 from rvsim.isa.tables import find, length_of
@@ -197,7 +199,14 @@ class CommitLog:
         try:
             return int.from_bytes(self._core.memory.read(pa, size), "little")
         except ValueError:
+            return self._read_rom(pa, size)
+
+    def _read_rom(self, pa: int, size: int) -> int | None:
+        state = self._core.state
+        offset = pa - state.rom_base
+        if not 0 <= offset <= state.rom_size - size:
             return None
+        return int.from_bytes(ctypes.string_at(state.rom + offset, size), "little")
 
     def _flush(self) -> None:
         if self._lines:

@@ -12,29 +12,32 @@ from rvsim.soc.trace import CommitLog, format_line
     ("arguments", "line"),
     [
         (
-            dict(pc=0x80000000, word=0x297, register=(5, 0x80000000)),
+            {"pc": 0x80000000, "word": 0x297, "register": (5, 0x80000000)},
             "core   0: 3 0x80000000 (0x00000297) x5  0x80000000",
         ),
-        (dict(pc=0x80000000, word=0x13, register=(0, 5)), "core   0: 3 0x80000000 (0x00000013)"),
-        (dict(pc=0x4, word=0x4501, register=(10, 0), hart=12), "core  12: 3 0x00000004 (0x4501) x10 0x00000000"),
+        ({"pc": 0x80000000, "word": 0x13, "register": (0, 5)}, "core   0: 3 0x80000000 (0x00000013)"),
         (
-            dict(pc=0x80000188, word=0x340FD673, register=(12, 0x12345678), csrs=[(832, "mscratch", 31)]),
+            {"pc": 0x4, "word": 0x4501, "register": (10, 0), "hart": 12},
+            "core  12: 3 0x00000004 (0x4501) x10 0x00000000",
+        ),
+        (
+            {"pc": 0x80000188, "word": 0x340FD673, "register": (12, 0x12345678), "csrs": [(832, "mscratch", 31)]},
             "core   0: 3 0x80000188 (0x340fd673) x12 0x12345678 c832_mscratch 0x0000001f",
         ),
         (
-            dict(pc=0x80000024, word=0xE2F03, register=(30, 0x124), loads=[0x80001004], privilege=0),
+            {"pc": 0x80000024, "word": 0xE2F03, "register": (30, 0x124), "loads": [0x80001004], "privilege": 0},
             "core   0: 0 0x80000024 (0x000e2f03) x30 0x00000124 mem 0x80001004",
         ),
         (
-            dict(pc=0x80000020, word=0x1DE0023, stores=[(0x80001004, 0x24, 1)]),
+            {"pc": 0x80000020, "word": 0x1DE0023, "stores": [(0x80001004, 0x24, 1)]},
             "core   0: 3 0x80000020 (0x01de0023) mem 0x80001004 0x24",
         ),
         (
-            dict(pc=0x10, word=0x1DE1023, stores=[(0x80001004, 0x24, 2)], xlen=64),
+            {"pc": 0x10, "word": 0x1DE1023, "stores": [(0x80001004, 0x24, 2)], "xlen": 64},
             "core   0: 3 0x0000000000000010 (0x01de1023) mem 0x0000000080001004 0x0024",
         ),
         (
-            dict(pc=0x10, word=0x30200073, csrs=[(768, "mstatus", 0x1880), (784, "mstatush", 0)]),
+            {"pc": 0x10, "word": 0x30200073, "csrs": [(768, "mstatus", 0x1880), (784, "mstatush", 0)]},
             "core   0: 3 0x00000010 (0x30200073) c768_mstatus 0x00001880 c784_mstatush 0x00000000",
         ),
     ],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _CONSOLE = 4096
 # Beyond its own time limit, which the machine watches itself, a test may start and end.
 _GRACE = 20.0
+_HEAD = f"{'result':<8} {'test':>6} {'seconds':>8}  program"
 _COLOURS = {PASS: "32", FAIL: "31", TIMED_OUT: "33", SKIP: "2"}
 
 
@@ -47,6 +48,7 @@ def run(arguments: Arguments) -> int:
     begin = time.monotonic()
     limit = arguments.timeout or conform.TIMEOUT
     results = []
+    print(_HEAD)
     for result in run_all(programs, config, limit):
         results.append(result)
         print(_row(result))
@@ -140,8 +142,10 @@ def _row(result: Result) -> str:
     verdict = f"{result.verdict:<8}"
     if sys.stdout.isatty():
         verdict = f"\x1b[{_COLOURS[result.verdict]}m{verdict}\x1b[0m"
-    detail = f"  {result.detail}" if result.detail else ""
-    return f"{verdict}{result.seconds:7.3f} s  {result.path}{detail}"
+    number = result.number or "-"
+    seconds = "-" if result.verdict == SKIP else f"{result.seconds:.3f}"
+    detail = f"  ({result.detail})" if result.detail and not result.number else ""
+    return f"{verdict} {number:>6} {seconds:>8}  {result.path}{detail}"
 
 
 def _summary(results: list[Result], seconds: float) -> str:

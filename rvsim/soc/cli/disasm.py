@@ -18,6 +18,7 @@ _EXECUTABLE = 0x4
 _EM_RISCV = 243
 # objdump leaves out runs of at least so many zero bytes, and fewer than three at the end of a function.
 _ZEROS, _ZEROS_AT_END = 8, 3
+_UNITS = {1: "byte", 2: "short", 4: "word"}
 
 
 def run(arguments: Arguments) -> int:
@@ -134,18 +135,51 @@ def _stretch(
                 left = min(left, marks[mark + 1] - address)
             size = 4 if left >= 4 else 2 if left >= 2 else 1
             value = int.from_bytes(data[at : at + size], "little")
-            kind = {4: "word", 2: "short", 1: "byte"}[size]
-            text, raw = f".{kind}\t0x{value:0{2 * size}x}", f"{value:0{2 * size}x}"
+            yield from _lines(address, data[at : at + size], size, f".{_UNITS[size]}\t0x{value:0{2 * size}x}")
         else:
-            word = int.from_bytes(data[at : at + 4], "little")
-            size = 4 if word & 3 == 3 else 2
-            if size > left:
-                # The last bytes are no whole instruction: shown as data.
-                size = 2 if left >= 2 else 1
-                value = int.from_bytes(data[at : at + size], "little")
-                text, raw = f".{'short' if size == 2 else 'byte'}\t0x{value:0{2 * size}x}", f"{value:0{2 * size}x}"
-            else:
-                word &= (1 << 8 * size) - 1
-                text, raw = str(decode(word, address)), f"{word:0{2 * size}x}"
-        yield f"{address:8x}:\t{raw:<20}\t{text}" if size == 2 else f"{address:8x}:\t{raw:<18}\t{text}"
+            size, text = _instruction(data[at:], address, decode)
+            yield from _lines(address, data[at : at + size], 2 if size & 2 else min(size, 4), text)
         at += size
+
+
+def _instruction(data: bytes, address: int, decode: Callable[[int, int], object]) -> tuple[int, str]:
+    """Length and text of the instruction that the bytes begin with."""
+    word = int.from_bytes(data[:4], "little")
+    size = _length(word)
+    if size > len(data):
+        # The last bytes are no whole instruction: shown as data.
+        size = 2 if len(data) >= 2 else 1
+        return size, f".{_UNITS[size]}\t0x{word & ((1 << 8 * size) - 1):0{2 * size}x}"
+    if size > 4:
+        value = int.from_bytes(data[:8], "little")
+        listed = ", ".join(f"0x{byte:02x}" for byte in data[:size])
+        return size, f".8byte\t{value:#x}" if size == 8 else f".byte\t{listed}"
+    if word & 0x1F == 0x1F:
+        return size, f".2byte\t{word & 0xFFFF:#x}"
+    return size, str(decode(word & ((1 << 8 * size) - 1), address))
+
+
+def _length(word: int) -> int:
+    """Bytes of an instruction (unprivileged specification, "Expanded Instruction-Length Encoding")."""
+    if word & 3 != 3:
+        return 2
+    if word & 0x1F != 0x1F:
+        return 4
+    if word & 0x3F == 0x1F:
+        return 6
+    if word & 0x7F == 0x3F:
+        return 8
+    longer = word >> 12 & 7
+    return 10 + 2 * longer if longer < 7 else 2
+
+
+def _lines(address: int, data: bytes, chunk: int, text: str) -> Iterator[str]:
+    """An instruction's lines: eight bytes each, in chunks as they are fetched, the text on the first one."""
+    for start in range(0, len(data), 8):
+        part = data[start : start + 8]
+        chunks = [part[n : n + chunk][::-1].hex() for n in range(0, len(part), chunk)]
+        raw = "".join(f"{shown} " for shown in chunks)
+        if start == 0:
+            yield f"{address:8x}:\t{raw.ljust(8 // chunk * (2 * chunk + 1))}\t{text}"
+        else:
+            yield f"{address + start:8x}:\t{raw}"

@@ -222,11 +222,19 @@ class Session:
 
             self.say("info", f"ended by {names.Signals(signal).name}")
         elif outcome is not None and outcome.kind in ("stuck", "panic", "limit", "timeout"):
-            self.say("error", outcome.message)
+            self.say("error", self._ending(outcome))
             if outcome.detail:
                 sys.stderr.write(outcome.detail.rstrip("\n") + "\n")
         elif outcome is not None and outcome.message:
             self.say("debug", outcome.message)
+
+    def _ending(self, outcome: Outcome) -> str:
+        # The machine knows only what was left of a limit when it was last set going.
+        if outcome.kind == "timeout":
+            return f"the time limit of {self._arguments.timeout:g} s was reached"
+        if outcome.kind == "limit":
+            return f"the limit of {self._arguments.max_instructions:,} instructions was reached"
+        return outcome.message
 
     def _stats(self, seconds: float) -> None:
         from rvsim.soc import stats

@@ -1,4 +1,4 @@
-"""The self-test as a binary: assembled once, then taken from the user's cache as long as nothing it depends on changes."""
+"""The self-test as a binary: assembled once, then taken from the user's cache while its sources stay the same."""
 
 from __future__ import annotations
 
