@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 import time
 
 from rvsim.isa.config import IsaConfig
 
 from . import state as s
 from .build import interpreter
+from .ram import Memory, Registers, address_of, anonymous, prefer_huge_pages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,94 +33,6 @@ class Exit:
 _NEVER = (1 << 64) - 1
 
 _MIP_MTIP, _MIP_STIP = 1 << 7, 1 << 5
-
-
-def _anonymous(size: int) -> mmap.mmap:
-    """Zeroed memory that takes room only where it is touched."""
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
-    return mmap.mmap(-1, size, flags=flags)
-
-
-def _prefer_huge_pages(memory: mmap.mmap) -> None:
-    """A fifth faster on memory-bound guests, where the kernel has huge pages at all."""
-    try:
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    except (AttributeError, OSError):
-        return
-
-
-def _address(memory: mmap.mmap) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
-
-
-class Memory:
-    """Guest RAM as bus masters see it (DMA): what they write, the core executes and reads.
-
-    Attributes
-    ----------
-    ram
-        Writable ``memoryview`` of guest RAM. Writing through it while the hart has run goes past predecoded code:
-        use :meth:`write`.
-    base, size
-        Physical address of RAM, and its size in bytes.
-    """
-
-    def __init__(self, core: FunctionalCore, base: int, size: int) -> None:
-        self._core, self.base, self.size = core, base, size
-        self.ram = memoryview(core._ram)[:size]
-
-    def _offset(self, address: int, length: int) -> int:
-        offset = address - self.base
-        if length < 0 or offset < 0 or offset + length > self.size:
-            raise ValueError(
-                f"{length} bytes at {address:#x} are not all in RAM ({self.base:#x}, {self.size:#x} bytes)"
-            )
-        return offset
-
-    def read(self, address: int, length: int) -> bytes:
-        """``length`` bytes at a physical address.
-
-        Raises
-        ------
-        ValueError
-            Not all of them are in RAM.
-        """
-        offset = self._offset(address, length)
-        return bytes(self.ram[offset : offset + length])
-
-    def write(self, address: int, data: bytes) -> None:
-        """Write bytes at a physical address; predecoded instructions and reservations there are forgotten.
-
-        Raises
-        ------
-        ValueError
-            Not all of them are in RAM.
-        """
-        offset = self._offset(address, len(data))
-        if data:
-            self.ram[offset : offset + len(data)] = data
-            self._core._written(offset, len(data))
-
-
-class _Registers:
-    """``x[0]`` … ``x[31]``: reads and writes the hart's integer registers (32 bits)."""
-
-    def __init__(self, state: s.HartState) -> None:
-        self._x = state.x
-
-    def __len__(self) -> int:
-        return 32
-
-    def __getitem__(self, index: int) -> int:
-        if not 0 <= index < 32:
-            raise IndexError(f"x{index}: registers are x0 to x31")
-        return self._x[index]
-
-    def __setitem__(self, index: int, value: int) -> None:
-        if not 0 <= index < 32:
-            raise IndexError(f"x{index}: registers are x0 to x31")
-        if index:
-            self._x[index] = value & 0xFFFF_FFFF
 
 
 class FunctionalCore:
@@ -164,14 +76,14 @@ class FunctionalCore:
         self._code = code = code or interpreter(isa, on_build)
         pages = (ram_size + rom_size) // s.PAGE
         try:
-            self._ram = _anonymous(ram_size + rom_size)
-            self._records = _anonymous(pages * s.RECORD_PAGE)
-            self._maps = _anonymous(2 * pages)
-            self._core = _anonymous(s.CORE_BYTES)
+            self._ram = anonymous(ram_size + rom_size)
+            self._records = anonymous(pages * s.RECORD_PAGE)
+            self._maps = anonymous(2 * pages)
+            self._core = anonymous(s.CORE_BYTES)
         except OSError as error:
             raise MemoryError(f"the host cannot give {ram_size >> 20} MiB of guest memory: {error.strerror}") from None
-        _prefer_huge_pages(self._ram)
-        base = _address(self._core)
+        prefer_huge_pages(self._ram)
+        base = address_of(self._core)
         self.state = state = s.HartState.from_buffer(self._core)
         self._state_address = base
         state.tlb_base = base + s.TLB_OFFSET
@@ -179,12 +91,12 @@ class FunctionalCore:
         state.code_tlb_base = base + s.CODE_TLB_OFFSET
         state.scratch_page = base + s.SCRATCH_PAGE_OFFSET
         ctypes.memset(state.scratch_tlb, 0xFF, s.TLB_BYTES)
-        state.ram = _address(self._ram)
+        state.ram = address_of(self._ram)
         state.ram_base, state.ram_size = ram_base, ram_size
         state.rom = state.ram + ram_size
         state.rom_base, state.rom_size = rom_base, rom_size
-        state.records = _address(self._records)
-        state.page_map = _address(self._maps)
+        state.records = address_of(self._records)
+        state.page_map = address_of(self._maps)
         state.page_stores = state.page_map + pages
         state.watch[0], state.watch[1] = 1, 0
         state.icount = icount
@@ -199,7 +111,7 @@ class FunctionalCore:
         self._host_translate = code.function("host_translate", ctypes.c_int64, pointer, u32, u32)
         self._host_csr = code.function("host_csr", u32, pointer, u32, u32, u32)
         self.memory = Memory(self, ram_base, ram_size)
-        self.x = _Registers(state)
+        self.x = Registers(state)
         self._stop = False
         self._watch: Callable[[], None] | None = None
         self.set_rom(rom)
@@ -221,7 +133,7 @@ class FunctionalCore:
         start = state.ram_size
         self._ram[start : start + state.rom_size] = bytes(data).ljust(state.rom_size, b"\0")
         for offset in range(start, start + state.rom_size, s.PAGE):
-            self._written(offset, s.PAGE)
+            self.written(offset, s.PAGE)
 
     def reset(self, pc: int = 0x1000) -> None:
         """Reset the hart: M-mode at ``pc``, all CSRs at their reset values, translations forgotten. RAM stays."""
@@ -429,7 +341,7 @@ class FunctionalCore:
             They are not all in RAM.
         """
         state = self.state
-        offset = self.memory._offset(address, length)
+        offset = self.memory.offset(address, length)
         state.watch[0], state.watch[1] = address, address + length - 1
         maps = self._maps
         for page in range(offset >> 12, (offset + length - 1 >> 12) + 1):
@@ -437,7 +349,7 @@ class FunctionalCore:
             self._host_forget_stores(self._state_address, state.ram + (page << 12))
         self._watch = callback
 
-    def _written(self, offset: int, length: int) -> None:
+    def written(self, offset: int, length: int) -> None:
         """Bytes of RAM changed from outside."""
         state = self.state
         end = offset + length
