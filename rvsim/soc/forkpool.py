@@ -6,6 +6,7 @@ nothing. One that dies or hangs takes nothing else with it.
 
 from __future__ import annotations
 
+import ctypes
 import marshal
 import os
 import select
@@ -15,6 +16,10 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1
 
 
 class Died(Exception):
@@ -50,8 +55,13 @@ def map_forked(
     try:
         while True:
             while len(children) < workers and (item := next(waiting, None)) is not None:
-                child = _start(function, *item, limit)
-                children[child.fd] = child
+                # An interrupt between the fork and its entry in the table would lose the child.
+                mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+                try:
+                    child = _start(function, *item, limit, mask)
+                    children[child.fd] = child
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 poll.register(child.fd, select.POLLIN)
             if not children:
                 return
@@ -79,21 +89,27 @@ def map_forked(
             os.waitpid(child.pid, 0)
 
 
-def _start(function: Callable[[object], object], index: int, item: object, limit: float) -> _Child:
+def _start(function: Callable[[object], object], index: int, item: object, limit: float, mask: set) -> _Child:
     read, write = os.pipe()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _child(function, item, read, write)
+        _child(function, item, read, write, parent, mask)
     os.close(write)
     return _Child(index, pid, read, time.monotonic() + limit)
 
 
-def _child(function: Callable[[object], object], item: object, read: int, write: int) -> None:
+def _child(function: Callable[[object], object], item: object, read: int, write: int, parent: int, mask: set) -> None:
     status = 1
     try:
         os.close(read)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_DFL)
+        # Not even a parent that is killed leaves children behind.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(status)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         data = memoryview(marshal.dumps(function(item)))
         while data:
             data = data[os.write(write, data) :]

@@ -53,3 +53,25 @@ def test_no_child_is_left_behind(tmp_path):
     for file in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(file.read_text()), 0)
+
+
+def test_a_parent_that_is_killed_leaves_no_child(tmp_path):
+    pid = os.fork()
+    if pid == 0:
+
+        def sleep(n):
+            (tmp_path / str(n)).write_text(str(os.getpid()))
+            time.sleep(60)
+
+        list(map_forked(sleep, range(2), workers=2, limit=60))
+        os._exit(0)
+    deadline = time.monotonic() + 10
+    while len([file for file in tmp_path.iterdir() if file.read_text()]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for file in tmp_path.iterdir():
+        while os.path.exists(f"/proc/{file.read_text()}/exe"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

@@ -315,7 +315,7 @@ ECHO = """
 
 
 def test_standard_input_is_the_consoles(command, program):
-    data = bytes(range(0, 113)) * 20 + b"q"
+    data = bytes(range(113)) * 20 + b"q"
     result = command("run", program(ECHO), input=data)
     assert (result.returncode, result.stdout) == (0, data)
 
