@@ -60,5 +60,6 @@ $(INSTALLED): pyproject.toml
 		{ echo 'rvsim needs Python 3.11 or newer (make PYTHON=/path/to/python3)' >&2; exit 2; }
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo 'Installing the Python packages that rvsim needs into $(VENV) ...'
-	$(call retry,$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]')
+	$(call retry,$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]' \
+	--config-settings editable_mode=compat)
 	@touch $@
