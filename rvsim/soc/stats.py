@@ -63,11 +63,14 @@ def print_table(stats: dict[str, object], stream: TextIO) -> None:
 
 
 def _named(detail: dict[str, object]) -> dict[str, object]:
-    """Traps under their names instead of their numbers."""
-    from rvsim.isa.traps import NAMES
+    """Traps and interrupts under their names instead of their numbers."""
+    from rvsim.isa.traps import NAMES, Interrupt
 
-    traps = {str(NAMES.get(cause, cause)): count for cause, count in detail.get("traps", {}).items()}
-    return {**detail, "traps": traps}
+    interrupts = {int(interrupt): interrupt.name for interrupt in Interrupt}
+    named = dict(detail)
+    for key, names in (("traps", NAMES), ("interrupts", interrupts)):
+        named[key] = {str(names.get(number, number)): count for number, count in detail.get(key, {}).items()}
+    return named
 
 
 def _flatten(detail: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:
