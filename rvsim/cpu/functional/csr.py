@@ -317,9 +317,8 @@ class _Access:
         with f.if_(self.writes.eq(0)):
             f.ret(_OK)
         new = self._new(old).to("i64")
-        # An increment of the low half carries into the high one, so the next count is what gets written over.
-        following = value + 1
-        merged = (new << 32) | (following & 0xFFFFFFFF) if high else (following & ~0xFFFFFFFF) | new
+        # The write takes the place of the increment (Zicsr): the other half keeps what it had.
+        merged = (new << 32) | (value & 0xFFFFFFFF) if high else (value & ~0xFFFFFFFF) | new
         f.call("void", "write_counter", cpu.address, index, self.retired, merged)
         f.ret(_OK)
 
