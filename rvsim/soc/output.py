@@ -49,8 +49,8 @@ class OutputFile:
         try:
             if existing is not None and stat.S_ISDIR(existing.st_mode):
                 raise UserError(f"{option} {self.path}: is a directory; name a file")
-            if existing is not None and not stat.S_ISREG(existing.st_mode):
-                self._fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+            if existing is not None and not _replaceable(existing):
+                self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
                 return
             # Not beside a symbolic link, but beside the file that it names: the link stays one.
             self._target = os.path.realpath(self.path)
@@ -144,16 +144,22 @@ def check_writable(path: str, option: str) -> None:
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise UserError(f"{option} {path}: there is no folder {folder}")
-    for needed in (where, folder) if _replaceable(path) else (where,):
+    for needed in (where, folder) if not where or _replaceable(os.stat(path)) else (where,):
         if needed and not os.access(needed, os.W_OK):
             raise UserError(f"{option} {path}: no permission to write {needed}")
 
 
-def _replaceable(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return True
+def _replaceable(existing: os.stat_result) -> bool:
+    """Whether a new file may take its place: not that of a device, nor of what our own output goes to."""
+    if not stat.S_ISREG(existing.st_mode):
+        return False
+    for fd in (1, 2):
+        try:
+            if os.path.samestat(existing, os.fstat(fd)):
+                return False
+        except OSError:
+            continue
+    return True
 
 
 def write_whole(path: str, option: str, data: bytes) -> None:

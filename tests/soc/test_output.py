@@ -97,3 +97,15 @@ def test_two_results_need_two_files(tmp_path):
     with pytest.raises(UserError, match=r"--stats-json .*: would overwrite --trace"):
         protect_inputs([("--trace", str(tmp_path / "x")), ("--stats-json", f"{tmp_path}/./x")], [])
     protect_inputs([("--trace", "/dev/null"), ("--stats-json", "/dev/null")], [])
+
+
+def test_what_standard_output_goes_to_is_added_to(tmp_path):
+    code = (
+        "import os; os.write(1, b'before\\n');"
+        "from rvsim.soc.output import write_whole; write_whole('/dev/stdout', '--stats-json', b'stats\\n');"
+        "os.write(1, b'after\\n')"
+    )
+    with open(tmp_path / "out", "ab") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "before\nstats\nafter\n"
+    assert os.listdir(tmp_path) == ["out"]
