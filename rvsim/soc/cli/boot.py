@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rvsim.frozen import Frozen
-from rvsim.soc.cli.session import Session, check_outputs, configuration
+from rvsim.soc.cli.session import Session, check_outputs, configuration, make_machine, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,13 +34,11 @@ def run(arguments: Arguments) -> int:
         arguments,
         {"--kernel": guest.kernel, "--initrd": guest.initrd, "--firmware": guest.firmware, "--dtb": arguments.dtb},
     )
-    from rvsim.soc.machine import Machine
-
-    machine = Machine(config)
+    machine = make_machine(config, arguments)
     machine.boot(guest, append=arguments.append or "", dtb=arguments.dtb)
     session = Session(machine, arguments)
     if os.isatty(0):
-        session.say("info", "Ctrl-A x leaves, Ctrl-A h lists the escapes")
+        say(arguments, "info", "Ctrl-A x leaves, Ctrl-A h lists the escapes")
     return session.run()
 
 

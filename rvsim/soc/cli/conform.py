@@ -8,7 +8,7 @@ import time
 
 from rvsim.errors import UserError
 from rvsim.soc import conform
-from rvsim.soc.cli.session import configuration
+from rvsim.soc.cli.session import configuration, make_machine
 from rvsim.soc.conform import FAIL, PASS, SKIP, TIMED_OUT, Result
 from rvsim.soc.forkpool import Died, map_forked
 
@@ -46,10 +46,9 @@ def run(arguments: Arguments) -> int:
     if not programs:
         raise UserError(f"conform: no ELF file below {', '.join(arguments.operands)}; name folders that hold tests")
     begin = time.monotonic()
-    limit = arguments.timeout or conform.TIMEOUT
     results = []
     print(_HEAD)
-    for result in run_all(programs, config, limit):
+    for result in run_all(programs, config, arguments):
         results.append(result)
         print(_row(result))
     seconds = time.monotonic() - begin
@@ -64,8 +63,9 @@ def run(arguments: Arguments) -> int:
     return 0 if all(result.verdict in (PASS, SKIP) for result in results) else 1
 
 
-def run_all(programs: list[str], config: SocConfig, limit: float) -> Iterator[Result]:
+def run_all(programs: list[str], config: SocConfig, arguments: Arguments) -> Iterator[Result]:
     """The results in the order of the programs, each as soon as those before it are there."""
+    limit = arguments.timeout or conform.TIMEOUT
     ready: dict[int, Result] = {}
     runnable: list[str] = []
     places: list[int] = []
@@ -77,7 +77,7 @@ def run_all(programs: list[str], config: SocConfig, limit: float) -> Iterator[Re
             runnable.append(path)
             places.append(place)
     if runnable:
-        warm_up(config)
+        warm_up(config, arguments)
     done = map_forked(
         lambda path: run_one(path, config, limit).carried(),
         runnable,
@@ -98,12 +98,11 @@ def run_all(programs: list[str], config: SocConfig, limit: float) -> Iterator[Re
         upto += 1
 
 
-def warm_up(config: SocConfig) -> None:
+def warm_up(config: SocConfig, arguments: Arguments) -> None:
     """Have everything loaded, and the core's machine code built, before the children are made."""
     from rvsim.soc.config import MINIMUM_MEMORY
-    from rvsim.soc.machine import Machine
 
-    machine = Machine(config.replace(memory=MINIMUM_MEMORY))
+    machine = make_machine(config.replace(memory=MINIMUM_MEMORY), arguments)
     machine.bus.twin("uart")
     machine.bus.twin("finisher")
 

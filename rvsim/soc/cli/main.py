@@ -36,6 +36,9 @@ def parse(words: Sequence[str]) -> grammar.Arguments:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return the exit status."""
     words = sys.argv[1:] if words is None else words
+    if hasattr(sys.stdout, "reconfigure"):
+        # File names are bytes: they leave as they came, whatever the locale makes of them.
+        sys.stdout.reconfigure(errors="surrogateescape")
     debug = "debug" in words or "--log-level=debug" in words
     try:
         arguments = parse(words)
@@ -90,7 +93,7 @@ def _fail(message: str, status: int, debug: bool) -> int:
 
         traceback.print_exc()
     try:
-        sys.stderr.write(f"rvsim: {' '.join(message.split())}\n")
+        sys.stderr.write(f"rvsim: {' '.join(message.splitlines())}\n")
         sys.stderr.flush()
     except OSError:
         _silence(sys.stderr)

@@ -195,8 +195,8 @@ COMMANDS = (
         arguments="FILE",
         minimum=1,
         maximum=1,
-        description="Loads an ELF (or a raw binary at 0x80000000) and runs it from reset. It ends through tohost (HTIF)"
-        " or the test finisher at 0x100000; its exit status becomes rvsim's.",
+        description="Loads an ELF file and runs it from reset. It ends through tohost (HTIF) or the test finisher"
+        " at 0x100000; its exit status becomes rvsim's.",
         examples=(
             "rvsim run hello.elf",
             "rvsim run test.elf --signature test.signature --timeout 10",
@@ -207,7 +207,7 @@ COMMANDS = (
     Command(
         name="conform",
         help="run every test program below some folders and report",
-        arguments="DIR…",
+        arguments="DIR...",
         minimum=1,
         maximum=None,
         description="Every ELF file, found by its content, runs as with `run`, in parallel. A test passes if it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rvsim.errors import UserError
-from rvsim.soc.cli.session import Session, check_outputs, configuration
+from rvsim.soc.cli.session import Session, check_outputs, configuration, make_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ def run(arguments: Arguments) -> int:
     path = arguments.operands[0]
     config = configuration(arguments)
     check_outputs(arguments, {"program": path, "--dtb": arguments.dtb})
-    from rvsim.soc.machine import Machine
-
-    machine = Machine(config)
+    machine = make_machine(config, arguments)
     machine.load_elf(path, dtb=arguments.dtb)
     if arguments.signature and not {"begin_signature", "end_signature"} <= machine.symbols.keys():
         raise UserError(f"--signature: {path} does not define begin_signature and end_signature")

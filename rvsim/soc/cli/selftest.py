@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rvsim.soc.cli.session import Session, check_outputs, configuration
+from rvsim.soc.cli.session import Session, check_outputs, configuration, make_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ def run(arguments: Arguments) -> int:
     config = configuration(arguments)
     path = program_path()
     check_outputs(arguments, {"the self-test": path})
-    from rvsim.soc.machine import Machine
-
-    machine = Machine(config)
+    machine = make_machine(config, arguments)
     machine.load_raw(path, address=ORIGIN)
     return Session(machine, arguments, interactive_signals=True).run()

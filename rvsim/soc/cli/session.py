@@ -59,6 +59,44 @@ def configuration(arguments: Arguments) -> SocConfig:
     )
 
 
+def make_machine(config: SocConfig, arguments: Arguments) -> Machine:
+    """The machine; says so if its core has to be compiled first.
+
+    Raises
+    ------
+    UserError
+        The host cannot give it its memory.
+    """
+    from rvsim.soc.machine import FunctionalCore, Machine
+
+    def announce() -> None:
+        from importlib.util import find_spec
+
+        if find_spec("llvmlite") is None:
+            # Not after having said that it works on it.
+            raise ModuleNotFoundError("No module named 'llvmlite'", name="llvmlite")
+        say(arguments, "info", "compiling the functional core, once: about a second ...")
+
+    def core(*positional: object, **named: object) -> FunctionalCore:
+        return FunctionalCore(*positional, on_build=announce, **named)
+
+    try:
+        return Machine(config, core=core)
+    except MemoryError as error:
+        raise UserError(f"--memory: {error or 'the host has not that much'}; give less") from None
+
+
+def say(arguments: Arguments, level: str, text: str) -> None:
+    """rvsim's own words, on standard error, as far as ``--log-level`` wants to hear them."""
+    if LEVELS.index(level) <= LEVELS.index(arguments.log_level):
+        try:
+            sys.stderr.write(f"rvsim: {text}\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            # Nobody listens; that is no reason to end the run.
+            return
+
+
 def check_outputs(arguments: Arguments, inputs: dict[str, str | None]) -> None:
     """Make sure before the run that its results can be written and overwrite nothing that it reads.
 
@@ -71,7 +109,7 @@ def check_outputs(arguments: Arguments, inputs: dict[str, str | None]) -> None:
     if any(names.values()):
         from rvsim.soc.output import check_writable, protect_inputs
 
-        protect_inputs(names.items(), inputs.items())
+        protect_inputs(names.items(), {**inputs, "standard input": "/dev/stdin"}.items())
         for option, path in names.items():
             if path:
                 check_writable(path, option)
@@ -94,22 +132,11 @@ class Session:
     def __init__(self, machine: Machine, arguments: Arguments, *, interactive_signals: bool = False) -> None:
         self._machine = machine
         self._arguments = arguments
-        self._level = LEVELS.index(arguments.log_level)
         self._left = False
         self._raw = RawMode(_STDIN) if os.isatty(_STDIN) else None
         self._keep_signals = interactive_signals and self._raw is not None
         self._signals = Signals(machine.stop, self._raw)
         self._begin = time.monotonic()
-
-    def say(self, level: str, text: str) -> None:
-        """rvsim's own words, on standard error."""
-        if LEVELS.index(level) <= self._level:
-            try:
-                sys.stderr.write(f"rvsim: {text}\n")
-                sys.stderr.flush()
-            except (OSError, ValueError):
-                # Nobody listens; that is no reason to end the run.
-                return
 
     def run(self) -> int:
         """Run to the end and return the exit status.
@@ -220,13 +247,13 @@ class Session:
         if signal:
             import signal as names
 
-            self.say("info", f"ended by {names.Signals(signal).name}")
+            say(self._arguments, "info", f"ended by {names.Signals(signal).name}")
         elif outcome is not None and outcome.kind in ("stuck", "panic", "limit", "timeout"):
-            self.say("error", self._ending(outcome))
+            say(self._arguments, "error", self._ending(outcome))
             if outcome.detail:
                 sys.stderr.write(outcome.detail.rstrip("\n") + "\n")
         elif outcome is not None and outcome.message:
-            self.say("debug", outcome.message)
+            say(self._arguments, "debug", outcome.message)
 
     def _ending(self, outcome: Outcome) -> str:
         # The machine knows only what was left of a limit when it was last set going.

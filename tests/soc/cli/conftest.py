@@ -63,3 +63,12 @@ def program(tmp_path):
         return name
 
     return build
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_core():
+    """The core's machine code is in the cache: what rvsim says while it compiles is not what is tested."""
+    from rvsim.cpu.functional.build import interpreter
+    from rvsim.isa.config import IsaConfig
+
+    interpreter(IsaConfig())

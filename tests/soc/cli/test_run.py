@@ -323,3 +323,62 @@ def test_standard_input_is_the_consoles(command, program):
 def test_the_end_of_the_input_does_not_end_the_run(command, program):
     result = command("run", program(ECHO), "--timeout", "0.5", input=b"abc")
     assert (result.returncode, result.stdout) == (124, b"abc")
+
+
+def test_compiling_the_core_is_announced_once(command, program, tmp_path):
+    from .conftest import environment
+
+    name = program(HELLO)
+    cache = environment(XDG_CACHE_HOME=str(tmp_path / "cache"))
+    first, second = command("run", name, env=cache), command("run", name, env=cache)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert b"compiling the functional core" in only_errors(first)
+    assert only_errors(second) == b""
+
+
+def only_errors(result):
+    assert result.stdout == b"hello\nworld\n"
+    return result.stderr
+
+
+def test_more_memory_than_the_host_has_is_one_line(command, program):
+    def little_memory():
+        resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+
+    result = command("run", program(HELLO), "--memory", "2G", preexec_fn=little_memory)
+    assert result.returncode == 2
+    assert "memory" in only_line(result)
+
+
+def test_standard_input_is_an_input_too(command, program, tmp_path):
+    name = program(HELLO)
+    (tmp_path / "typed").write_text("poweroff\n")
+    with open(tmp_path / "typed") as typed:
+        result = command("run", name, "--trace", "typed", stdin=typed)
+    assert (result.returncode, (tmp_path / "typed").read_text()) == (2, "poweroff\n")
+    assert "would overwrite standard input" in only_line(result)
+
+
+def test_python_without_the_packages_names_make_setup(tmp_path):
+    from .conftest import ROOT, environment
+
+    # -S: no site-packages, as with another Python; an empty cache, so that the core has to be compiled.
+    line = [sys.executable, "-S", "-m", "rvsim.soc"]
+    cache = environment(PYTHONPATH=str(ROOT), XDG_CACHE_HOME=str(tmp_path))
+    result = subprocess.run(line, capture_output=True, env=cache, cwd=tmp_path)
+    assert result.returncode == 2
+    assert only_line(result).startswith("the Python package 'llvmlite' is missing: run `make setup`")
+
+
+def test_names_that_are_no_text_leave_as_they_came(command, tmp_path):
+    from tests.soc.programs import program_elf
+
+    name = os.fsdecode(b"suite/a\xff b.elf")
+    (tmp_path / "suite").mkdir()
+    (tmp_path / name).write_bytes(program_elf(TOHOST.format(value=1)))
+    result = command("conform", "suite", "--junit", "junit.xml")
+    assert result.returncode == 0
+    assert b"a\xff b.elf" in result.stdout
+    result = command("run", os.fsdecode(b"no\xff\n"))
+    assert result.returncode == 2
+    only_line(result)
