@@ -280,7 +280,8 @@ class Instruction:
             where = self.fields[name]
             if isinstance(where, Bits):
                 word |= where.insert(value)
-        if not self.matches(word):
+        # Operands can share bits of the word (a compressed rd and rs1) or be implied, and then contradict each other.
+        if not self.matches(word) or any(self.operand(name, word) != value for name, value in operands.items()):
             raise ValueError(f"{self.name}: these operands encode another instruction ({operands})")
         return word
 

@@ -218,7 +218,7 @@ class ReferenceHart(State):
         if action == "wfi":
             if privilege == Privilege.U or (privilege == Privilege.S and status & TW):
                 raise illegal()
-            self.waiting = True
+            self.waiting = not self.pending & self.mie
         elif action in ("sfence.vma", "sinval.vma"):
             if privilege == Privilege.U or (privilege == Privilege.S and status & TVM):
                 raise illegal()

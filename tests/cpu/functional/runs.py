@@ -1,0 +1,175 @@
+"""Random runs of a pair of engines: programs, and what happens to them from outside."""
+
+import random
+
+from rvsim.cpu.functional import Exit
+from tests.cpu.functional.lockstep import DEAD, Difference, Pair
+from tests.cpu.functional.programs import CODE, CODE_PAGES, DATA, DATA_PAGES, PAGE, RAM, TABLES, Program, asm
+
+FENCE_AT = RAM + 0x700
+
+
+class Run:
+    """One random program on a :class:`Pair`, kept going.
+
+    Parameters
+    ----------
+    seed
+        Decides everything.
+    config, per_tick
+        As for :class:`Pair`.
+    """
+
+    def __init__(self, seed, config=None, per_tick=1 << 60):
+        self.seed, self.config, self.per_tick = seed, config, per_tick
+        self.random = random.Random(seed)
+        self.program = Program(self.random, 2 if config is None or config.has("c") else 4)
+        self.pair = Pair(self.program.ram, config, per_tick)
+        self.restarts = 0
+        self.restart()
+
+    def restart(self):
+        """From reset, with fresh registers."""
+        self.restarts += 1
+        for address, words in self.program.handlers.items():
+            self.write(address, b"".join(word.to_bytes(4, "little") for word in words))
+        self.pair.start(self.program.start(), self.program.registers(), satp_guard=TABLES)
+        self.pair.set("mtime", 1 << 40)
+        self.kick()
+        for bit in (3, 9, 11):
+            self.pair.both(lambda engine, bit=bit: engine.set_line(bit, False))
+
+    def event(self):
+        """Something from outside: an interrupt line, a timer, DMA, another page table entry, fresh registers."""
+        pair, choice = self.pair, self.random
+        kind = choice.random()
+        if kind < 0.35:
+            bit, level = choice.choice((3, 9, 11)), choice.random() < 0.4
+            pair.both(lambda engine: engine.set_line(bit, level))
+        elif kind < 0.45:
+            pair.set("mtimecmp", pair.hart.mtime + choice.choice((-1, 0, 1, 3, 20, 100, 1 << 30)))
+        elif kind < 0.50:
+            pair.set("mtime", pair.hart.mtime + choice.randrange(1 << 20))
+        elif kind < 0.62:
+            self.dma()
+        elif kind < 0.72:
+            self.change_page_table()
+        elif kind < 0.85:
+            pair.registers(self.program.registers())
+        else:
+            self.kick()
+
+    def kick(self):
+        """Another mode, place, address space and other delegations."""
+        pair, choice = self.pair, self.random
+        mode = choice.choice((0, 0, 1, 1, 1, 3))
+        status = choice.getrandbits(32) & choice.getrandbits(32) & ~(3 << 11)
+        status &= ~(1 << 17) if mode < 3 or choice.random() < 0.5 else -1
+        pair.set_csr("mstatus", status | choice.choice((0, 1, 3)) << 11)
+        pair.set_csr("medeleg", choice.choice((0, 0xB3FF, choice.getrandbits(16))))
+        pair.set_csr("mideleg", choice.choice((0, 0x222, choice.getrandbits(12))))
+        pair.set_csr("mie", choice.choice((0, 0, 0xAAA, choice.getrandbits(12))))
+        pair.set_csr("satp", choice.choice(self.program.satps))
+        pair.set_mode(mode, self.program.start())
+
+    def dma(self):
+        """A bus master writes data, or code."""
+        choice = self.random
+        if choice.random() < 0.5:
+            address = DATA + choice.randrange(DATA_PAGES * PAGE - 64)
+            data = choice.randbytes(choice.choice((1, 4, 60)))
+        else:
+            address = CODE + choice.randrange((CODE_PAGES * PAGE - 64) // 2) * 2
+            data = self.program.code(choice.choice((4, 16, 64)))
+        self.write(address, data)
+
+    def write(self, address, data):
+        """Bytes of RAM, from outside."""
+        self.pair.core.memory.write(address, data)
+        self.pair.hart.dma_write(address, data)
+
+    def change_page_table(self):
+        """Another entry in the tables, and the fence that the change asks for."""
+        pair, choice = self.pair, self.random
+        if pair.hart.privilege != 3 or pair.hart.waiting:
+            return
+        where, address, entry = self.program.changed_entry()
+        self.write(where, entry.to_bytes(4, "little"))
+        rs1, rs2 = choice.choice(((0, 0), (5, 0), (0, 6), (5, 6)))
+        self.write(FENCE_AT, asm(choice.choice(("sfence.vma", "sinval.vma")), rs1=rs1, rs2=rs2).to_bytes(4, "little"))
+        pc, kept, mie = pair.hart.pc, pair.hart.x[5], pair.hart.mie
+        pair.set_csr("mie", 0)
+        pair.core.x[5] = pair.hart.x[5] = address
+        pair.set("pc", FENCE_AT)
+        pair.step()
+        pair.core.x[5] = pair.hart.x[5] = kept
+        pair.set("pc", pc)
+        pair.set_csr("mie", mie)
+
+    def steps(self, count):
+        """``count`` single steps; a :class:`Difference` names seed and step."""
+        traps = waits = 0
+        for n in range(count):
+            if self.random.random() < 0.02:
+                self.event()
+            try:
+                record = self.pair.step()
+                if n % 512 == 511:
+                    self.pair.compare(memory=True)
+            except Difference as difference:
+                raise Difference(f"seed {self.seed}, step {n}:\n{difference}") from None
+            if record == Exit.STUCK:
+                self.restart()
+                continue
+            waits = waits + 1 if record is None else 0
+            if waits > 2:
+                self.pair.wake()
+            elif record is not None:
+                traps = traps + 1 if record.trap else 0
+            if traps > DEAD:
+                self.restart()
+                traps = 0
+        self.pair.compare(memory=True)
+
+    def blocks(self, instructions, longest=3000):
+        """About so many instructions in blocks of random length, compared after each.
+
+        Where a block differs, the run is repeated and that block is done in single steps, to find where it begins.
+        """
+        end = self.pair.hart.instret + instructions
+        n = 0
+        while self.pair.hart.instret < end:
+            n += 1
+            length = self._length(longest)
+            try:
+                reason = self.pair.run(length)
+                self.pair.compare(memory=True)
+            except Difference as difference:
+                again = self._again(n, longest)
+                where = f"seed {self.seed}, block {n} of {length}"
+                raise Difference(f"{where}:\n{difference}\nin single steps: {again}") from None
+            self._after(reason)
+
+    def _length(self, longest):
+        return int(self.random.choice((1, 2, 5, 20, 100, 700, longest)) * self.random.uniform(0.5, 1)) or 1
+
+    def _after(self, reason):
+        if reason == Exit.STUCK:
+            self.restart()
+        elif reason == Exit.WFI:
+            self.pair.wake()
+        if self.random.random() < 0.7:
+            self.event()
+
+    def _again(self, block, longest):
+        run = Run(self.seed, self.config, self.per_tick)
+        for _ in range(1, block):
+            run._after(run.pair.run(run._length(longest)))
+        end = run.pair.hart.instret + run._length(longest)
+        try:
+            while run.pair.hart.instret < end and run.pair.step() not in (None, Exit.STUCK):
+                pass
+            run.pair.compare(memory=True)
+        except Difference as difference:
+            return f"\n{difference}"
+        return "no difference"

@@ -1,0 +1,126 @@
+"""Each instruction on both engines over edge values and random operands, alone and in fused pairs."""
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rvsim.cpu.functional.generate import read_pairs
+from rvsim.isa.tables import BY_NAME, instructions
+from tests.cpu.functional.lockstep import Pair
+from tests.cpu.functional.programs import CODE, DATA, PAGE, RAM_SIZE
+from tests.isa.specification import EDGES
+
+COMPUTING = [i for i in instructions() if i.length == 4 and i.unit in ("alu", "multiplier", "divider", "branch")]
+TWO_REGISTERS = [i for i in COMPUTING if i.reads == {"rs1", "rs2"} and i.unit != "branch"]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    engines = Pair(bytes(RAM_SIZE))
+    engines.start(CODE, [0] * 31)
+    return engines
+
+
+def put(pair, words, at=CODE):
+    """Place instructions; returns the address behind them."""
+    data = b"".join(word.to_bytes(4, "little")[: 4 if word & 3 == 3 else 2] for word in words)
+    pair.core.memory.write(at, data)
+    pair.hart.dma_write(at, data)
+    pair.set("pc", at)
+    return at + len(data)
+
+
+@pytest.mark.parametrize("insn", TWO_REGISTERS, ids=lambda insn: insn.name)
+def test_two_registers_at_the_edges(pair, insn):
+    """Results are summed up, so that one comparison covers many operands."""
+    destinations = [n for n in range(1, 32) if n not in (5, 6, 31)]
+    words = []
+    for rd in destinations:
+        words += [insn.encode(rd=rd, rs1=5, rs2=6), BY_NAME["addi"].encode(rd=6, rs1=6, imm=rd)]
+    put(pair, words)
+    for a in EDGES:
+        for b in EDGES[::4]:
+            pair.core.x[5] = pair.hart.x[5] = a
+            pair.core.x[6] = pair.hart.x[6] = b
+            pair.set("pc", CODE)
+            pair.run(len(words))
+
+
+values = st.one_of(st.sampled_from(EDGES), st.integers(0, 0xFFFF_FFFF))
+
+
+@pytest.mark.parametrize("insn", COMPUTING, ids=lambda insn: insn.name)
+@given(data=st.data())
+def test_random_operands(pair, insn, data):
+    operands = {}
+    for name, where in insn.fields.items():
+        if name == "imm":
+            step = 1 << 12 if insn.name in ("lui", "auipc") else 4 if insn.unit == "branch" else 1
+            limit = 1 << where.width - 1
+            operands[name] = data.draw(st.integers(-limit // step, limit // step - 1)) * step
+            if insn.name == "jalr":
+                operands[name] = data.draw(st.integers(-2048, 2047))
+        else:
+            operands[name] = data.draw(st.integers(0, 31))
+    put(pair, [insn.encode(**operands)])
+    for name in insn.reads:
+        value = data.draw(values)
+        if operands[name]:
+            pair.core.x[operands[name]] = pair.hart.x[operands[name]] = value
+    pair.step()
+
+
+# ---- fused pairs --------------------------------------------------------------------------------------------
+
+
+def encode(chooser, label, **fixed):
+    """A random instruction of a handler's label, e.g. ``addi.2``, with some register operands given."""
+    name, length = label.removesuffix(".far").removesuffix(".rd").removesuffix(".rs1").rsplit(".", 1)
+    declared = [i for i in instructions() if (i.expansion or i.name) == name and i.length == int(length)]
+    while True:
+        insn = chooser.choice(declared)
+        operands = {operand: random_operand(chooser, insn, operand) for operand in insn.fields}
+        operands |= {operand: value for operand, value in fixed.items() if operand in operands}
+        if label.endswith((".rd", ".rs1")):
+            operands[label.rsplit(".", 1)[1]] = 0
+        if insn.length == 2 and insn.fields.get("rd") == insn.fields.get("rs1"):
+            operands["rs1"] = operands["rd"] = fixed.get("rd", fixed.get("rs1", operands.get("rd")))
+        try:
+            return insn.encode(**operands)
+        except ValueError:
+            continue  # a form that cannot name these registers, or no such immediate
+
+
+def random_operand(chooser, insn, operand):
+    where = insn.fields[operand]
+    if isinstance(where, int):
+        return where
+    zeros = sum(-low for _, low in where.parts if low < 0)
+    bits = where.width - zeros
+    if operand == "imm" and (insn.unit == "branch" or chooser.random() < 0.5):
+        bits = min(bits, 5)  # near
+    value = chooser.randrange(1 << bits) << zeros
+    negative = where.signed and value >> where.width - 1 & 1
+    return value - (1 << where.width if negative else 0) + where.offset
+
+
+@pytest.mark.parametrize("first, second, forward", sorted(set(read_pairs())))
+def test_fused_pairs(pair, first, second, forward):
+    """Runs of a pair in one block, the second reading the first's result or not, memory near the ends of pages."""
+    chooser = random.Random(f"{first} {second} {forward}")
+    place = itertools.cycle((DATA + 0x100, DATA + PAGE - 3, DATA + PAGE - 4, DATA + 0x201, 0x2000_0000, DATA + 0x7F8))
+    for _ in range(25):
+        rd = chooser.choice((8, 9, 10, 15))
+        words = [encode(chooser, first, rd=rd), encode(chooser, second, **({forward: rd} if forward else {}))]
+        filler = BY_NAME["addi"].encode(rd=0)
+        put(pair, [*words, *[filler] * 16])
+        registers = [next(place) if n % 2 else chooser.choice(EDGES) for n in range(1, 32)]
+        pair.registers(registers)
+        for _ in range(2):  # the second time it is decoded and translated already
+            pair.set("pc", CODE)
+            pair.run(4)
+            pair.compare()
+    pair.compare(memory=True)
