@@ -1,0 +1,1 @@
+"""The hart as hardware: one unit a file, each usable alone."""

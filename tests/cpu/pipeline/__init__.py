@@ -1,0 +1,1 @@
+"""The units of the hardware hart, in Amaranth's simulator."""
