@@ -21,8 +21,6 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(__import__(home, fromlist=[name]), name)
     globals()[name] = value
     return value

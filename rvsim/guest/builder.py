@@ -50,6 +50,7 @@ def build(
     home = guest_home()
     try:
         os.makedirs(home, exist_ok=True)
+        _check_place(home)
         with _alone(home, progress):
             image = os.path.join(home, recipe_key())
             with contextlib.suppress(UserError):
@@ -89,6 +90,21 @@ def clean(*, downloads: bool = False) -> None:
         raise UserError(f"{error.filename or home}: {error.strerror}; not everything was removed") from error
 
 
+def _check_place(home: str) -> None:
+    """See that the build can work in this folder at all.
+
+    Raises
+    ------
+    UserError
+        Linux's makefiles cannot handle its name.
+    """
+    if any(character.isspace() or character in ":'" for character in home):
+        raise UserError(
+            f"{home!r}: Linux cannot be built in a folder whose name has spaces, colons or quotes; "
+            f"set XDG_CACHE_HOME to another one"
+        )
+
+
 def _recipe() -> Step:
     from rvsim.guest.recipe import IMAGE
 
@@ -122,9 +138,9 @@ def _build_locked(home: str, image: str, final: Step, progress: Progress, downlo
             ) from error
     _publish(os.path.join(steps, final.folder), image)
     log.close()
-    for step in plan:
-        if not step.keep:
-            _remove(os.path.join(steps, step.folder))
+    current = {step.folder for step in _chain(final) if step.keep}
+    for name in set(os.listdir(steps)) - current:  # big ones, and those of older recipes
+        _remove(os.path.join(steps, name))
     _remove(work)
 
 
@@ -140,6 +156,11 @@ def _plan(final: Step, steps: str) -> list[Step]:
 
     visit(final)
     return plan
+
+
+def _chain(step: Step) -> list[Step]:
+    """``step`` and everything that it needs, directly or not."""
+    return [step, *(below for need in step.needs for below in _chain(need))]
 
 
 def _build_step(step: Step, steps: str, work: str, run: Runner, fetch: Fetcher, jobs: int) -> None:

@@ -58,7 +58,6 @@ class Fetcher:
         request = f"wheel {requirement}"
         for path in self._known(request):
             return path
-        before = set(os.listdir(self.folder))
         argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
         # Into a folder of its own: pip writes in place, and an interrupted download must not be taken.
         part = os.path.join(self.folder, f"part-{os.getpid()}")
@@ -69,8 +68,7 @@ class Fetcher:
             files = [file for file in os.listdir(part) if file.startswith(f"{name}-{version}-")]
             if len(files) != 1:
                 raise ToolFailed(f"pip download {requirement}: gave {files}")
-            if files[0] not in before:
-                os.replace(os.path.join(part, files[0]), os.path.join(self.folder, files[0]))
+            os.replace(os.path.join(part, files[0]), os.path.join(self.folder, files[0]))
         finally:
             shutil.rmtree(part, ignore_errors=True)
         path = os.path.join(self.folder, files[0])

@@ -44,7 +44,7 @@ def guest_home() -> str:
     return os.path.join(cache_home(), "guest")
 
 
-def recipe_files(folder: str = RECIPE, prefix: str = "") -> list[tuple[str, os.DirEntry]]:
+def recipe_files(folder: str, prefix: str = "") -> list[tuple[str, os.DirEntry]]:
     """Every file of the recipe as (name relative to the recipe, directory entry), sorted by name."""
     found = []
     with os.scandir(folder) as entries:
@@ -57,15 +57,15 @@ def recipe_files(folder: str = RECIPE, prefix: str = "") -> list[tuple[str, os.D
     return sorted(found, key=lambda item: item[0])
 
 
-def recipe_key() -> str:
+def recipe_key(recipe: str = RECIPE) -> str:
     """The name of the image that the recipe as it stands would build: 16 hexadecimal digits."""
-    files = recipe_files()
+    files = recipe_files(recipe)
     lines = []
     for name, entry in files:
         stat = entry.stat()
         lines.append(f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}\n")
     signature = "".join(lines)
-    index = os.path.join(guest_home(), "index", _slug(RECIPE))
+    index = os.path.join(guest_home(), "index", _slug(recipe))
     try:
         with open(index, encoding="utf-8") as file:
             key, _, remembered = file.read().partition("\n")

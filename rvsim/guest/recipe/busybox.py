@@ -6,6 +6,7 @@ import os
 import tarfile
 
 from rvsim.guest.recipe import toolchain
+from rvsim.guest.run import ToolFailed
 from rvsim.guest.step import Step, Work
 
 SOURCE, RELEASE = "busybox", "bookworm"
@@ -88,7 +89,7 @@ def edit(tree: str, name: str, old: str, new: str, after: str = "", times: int =
 
     Raises
     ------
-    ValueError
+    ToolFailed
         The file does not have it so often: the source changed under the recipe.
     """
     path = os.path.join(tree, name)
@@ -96,7 +97,7 @@ def edit(tree: str, name: str, old: str, new: str, after: str = "", times: int =
         text = file.read()
     at = text.rindex(after) if after else 0
     if text.count(old, at) < times:
-        raise ValueError(f"{path}: {old!r} is not there {times} times")
+        raise ToolFailed(f"{path}: {old!r} is not there {times} times")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text[:at] + text[at:].replace(old, new, times))
 
