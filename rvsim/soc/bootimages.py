@@ -211,7 +211,7 @@ def add_initrd(layout: Layout, path: str, kernel: int) -> tuple[int, int]:
     """
     file = InputFile(path, "initrd")
     _check_ram_disk(file)
-    behind = max(piece.end for piece in layout.pieces)
+    behind = max((piece.end for piece in layout.pieces), default=kernel)
     distances = (min(layout.memory // 2, 128 << 20), layout.memory // 4, layout.memory // 8)
     places = [(kernel + distance) & ~0xFFFF for distance in distances] + [-(-behind // 4096) * 4096]
     address = next((place for place in places if layout.is_free(place, file.size + DTB_ROOM)), 0)

@@ -119,7 +119,7 @@ class Console:
         Raises
         ------
         TimeoutError
-            It did not come in time.
+            It did not come in time, or the guest waits for input and there is none.
         ConsoleClosed
             The machine ended before.
         """
@@ -132,7 +132,13 @@ class Console:
                 raise TimeoutError(f"{text!r} did not come within {timeout} s; the console ends with:\n{self._tail()}")
             outcome = self._machine.run_until(lambda: self._find(wanted) >= 0, seconds=left)
             found = self._take(wanted)
-            if found is None and outcome is not None and outcome.ended:
+            if found is not None or outcome is None:
+                continue
+            if outcome.kind == "idle":
+                raise TimeoutError(
+                    f"{text!r} did not come: the guest waits for input; the console ends with:\n{self._tail()}"
+                )
+            if outcome.ended:
                 raise ConsoleClosed(
                     f"the machine ended ({outcome.message or outcome.kind}) before {text!r} came;"
                     f" the console ends with:\n{self._tail()}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rvsim.soc.outside import LINE_LIMIT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,9 +12,6 @@ if TYPE_CHECKING:
 
 POLLS = 64
 """So many reads of the line status with no other access in between: somebody waits for a character."""
-
-BATCH = 256
-"""Bytes handed to the UART at once."""
 
 _LSR = 5
 
@@ -69,38 +68,39 @@ class Feeder:
             return True
         return self.expecting and self.reading and not self._uart.pending
 
-    def take_one(self, *, lines: bool) -> int | None:
-        """The next byte, for a guest that asked for exactly one."""
-        data = self.take(lines=lines)
-        if not data:
-            return None
-        self._sent[:0] = data[1:]
-        return data[0]
+    def feed(self, *, patient: bool) -> bool:
+        """Hand the next bytes to the UART if it is time for them; whether any were.
 
-    def take(self, *, lines: bool) -> bytes:
-        """The next bytes for a guest that reads, without regard to whether it does.
-
-        ``lines`` takes whole lines from the outside and waits for them (see :meth:`Outside.read_line`).
+        What nobody types goes line by line: a guest that waits again has dealt with the last one, and one that
+        reboots finds the next one still there. For ``patient`` see :meth:`Outside.line`.
         """
-        if self._sent:
-            data = bytes(self._sent[:BATCH])
-            del self._sent[:BATCH]
-            return data
-        if not self._outside.open:
-            return b""
-        return self._outside.read_line() if lines else self._outside.read(BATCH)
-
-    def feed(self, *, lines: bool) -> bool:
-        """Hand the next bytes to the UART if it is time for them; whether any were."""
-        interactive = self._outside.interactive and not self._sent
-        if not interactive and not self.listening:
+        if not self.listening:
             return False
-        data = self.take(lines=lines and not interactive)
+        data = self._take(patient)
         if data:
             if self._uart is None:
                 self._build_uart()
             self._uart.receive(data)
         return bool(data)
+
+    def take_one(self, *, patient: bool) -> int | None:
+        """The next byte, for a guest that asked for exactly one."""
+        data = self._take(patient)
+        if not data:
+            return None
+        self._sent[:0] = data[1:]
+        return data[0]
+
+    def _take(self, patient: bool) -> bytes:
+        sent = self._sent
+        if sent:
+            cut = sent.find(b"\n", 0, LINE_LIMIT) + 1 or LINE_LIMIT
+            data = bytes(sent[:cut])
+            del sent[:cut]
+            return data
+        if self._outside.interactive:
+            return self._outside.typed()
+        return self._outside.line(patient=patient) if self._outside.open else b""
 
 
 class _Watched:

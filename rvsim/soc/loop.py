@@ -26,6 +26,9 @@ BUSY_SLICES = 10
 QUIET_SLICES = 20
 """A kernel that neither prints, waits nor runs user code for so many slices after its panic message is dead."""
 
+IDLE_PATIENCE = 1.0
+"""Seconds that :meth:`Machine.run` with nothing but an instruction limit lets an idle guest wait altogether."""
+
 STEPS = 10_000
 """Instructions that are single-stepped at a time."""
 
@@ -61,6 +64,7 @@ class Loop:
         self._stopped = False
         self._busy = 0
         self._quiet = 0
+        self._patience: float | None = None
 
     def stop(self) -> None:
         """See :meth:`Machine.stop`."""
@@ -89,6 +93,10 @@ class Loop:
         machine, core = self._machine, self._core
         goal = None if instructions is None else core.instret + instructions
         deadline = None if seconds is None else time.monotonic() + seconds
+        # With neither a source of input nor a time limit, a guest that waits for input would keep the caller for ever.
+        self._patience = None
+        if machine.outside.unattended:
+            self._patience = IDLE_PATIENCE if goal is not None and seconds is None else _FOREVER
         while machine.outcome is None:
             if self._stopped:
                 self._stopped = False
@@ -110,6 +118,8 @@ class Loop:
                 return None
             elif reason == Exit.WFI:
                 self._idle(deadline)
+                if self._patience is not None and self._patience <= 0:
+                    return Outcome(kind="idle", message="the guest waits for input")
             else:
                 self._look(printed)
         return machine.outcome
@@ -163,7 +173,7 @@ class Loop:
         if self.htif is not None and self.htif.reading:
             self._answer()
         if machine.outside.interactive:
-            machine.feeder.feed(lines=False)
+            machine.feeder.feed(patient=False)
         if self._core.instret % ICOUNT_SLICE if self._icount else printed:
             # Not one of the points at which a busy guest may be fed.
             return
@@ -171,14 +181,14 @@ class Loop:
         if self._busy >= BUSY_SLICES:
             # One that waits is fed when it does; one that never waits must not starve.
             self._busy = 0
-            machine.feeder.feed(lines=self._icount)
+            machine.feeder.feed(patient=self._icount)
         rtc = machine.bus.built("rtc")
         if rtc is not None:
             rtc.poll()
 
     def _answer(self) -> bool:
         """Answer a program that asked the host-target interface for a character, if there is one."""
-        character = self._machine.feeder.take_one(lines=self._icount)
+        character = self._machine.feeder.take_one(patient=self._icount)
         if character is None:
             return False
         self.htif.receive(character)
@@ -195,7 +205,7 @@ class Loop:
             return
         if self.htif is not None and self.htif.reading and self._answer():
             return
-        if feeder.feed(lines=self._icount):
+        if feeder.feed(patient=self._icount):
             return
         timer = core.wfi_timeout()
         rtc = machine.bus.built("rtc")
@@ -203,14 +213,21 @@ class Loop:
         until = min(_FOREVER if timer is None else timer, _FOREVER if alarm is None else alarm / 1e9)
         listening = feeder.listening
         if until == _FOREVER and not (listening and core.csr("mie") & _EXTERNAL):
-            self._stuck("it waits for an interrupt that nothing can raise")
+            if self._patience is not None and feeder.reading and core.csr("mie") & _EXTERNAL:
+                self._patience = 0
+            else:
+                self._stuck("it waits for an interrupt that nothing can raise")
             return
         if self._icount and until != _FOREVER and not (listening and outside.interactive):
             self._skip(until, timer)
         else:
             before = time.monotonic()
             left = _FOREVER if deadline is None else max(0.0, deadline - before)
+            if self._patience is not None:
+                left = min(left, self._patience)
             outside.wait(min(until, left), listen=listening)
+            if self._patience is not None:
+                self._patience -= time.monotonic() - before
             if self._icount:
                 # Somebody types: virtual time keeps to the host's, and a sleeping guest costs nothing.
                 self._skip(min(time.monotonic() - before, until), timer)

@@ -222,7 +222,9 @@ class Machine:
         Returns
         -------
         Outcome or None
-            ``limit`` and ``timeout`` where the machine can go on; None after :meth:`stop`.
+            ``limit`` and ``timeout`` where the machine can go on; None after :meth:`stop`. Where no source of input is
+            attached, ``idle`` if the guest can only wait for input, or if only ``instructions`` is given and it has
+            waited for a second altogether.
 
         Raises
         ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rvsim.frozen import Frozen
 
-STATUS = {"power-off": 0, "reboot": 0, "stuck": 3, "panic": 3, "limit": 124, "timeout": 124}
+STATUS = {"power-off": 0, "reboot": 0, "idle": 0, "stuck": 3, "panic": 3, "limit": 124, "timeout": 124}
 """Exit status of each kind; the guest decides that of ``exit``."""
 
 
@@ -16,7 +16,7 @@ class Outcome(Frozen):
     kind : str
         ``power-off``, ``exit`` (the guest said with which code), ``reboot`` (and the machine is not to), ``stuck``
         (no instruction of the guest can make progress any more), ``panic`` (of the guest's kernel), ``limit`` (of
-        instructions) or ``timeout``.
+        instructions), ``timeout``, or ``idle`` (the guest waits for input that only the caller can send).
     code : int
         The guest's own exit code, for ``exit``.
     message : str
@@ -44,5 +44,5 @@ class Outcome(Frozen):
 
     @property
     def ended(self) -> bool:
-        """Whether the machine can go no further; after ``limit`` and ``timeout`` it can."""
-        return self.kind not in ("limit", "timeout")
+        """Whether the machine can go no further; after ``limit``, ``timeout`` and ``idle`` it can."""
+        return self.kind not in ("limit", "timeout", "idle")

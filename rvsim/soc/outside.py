@@ -65,9 +65,15 @@ class Outside:
         ``icount`` and ``seed`` decide about entropy and wall time.
     virtual_time : Callable[[], int]
         ``mtime``, in ticks of ``config.timebase``.
+
+    Attributes
+    ----------
+    unattended : bool
+        No source was ever attached: console bytes can only come from the Python API.
     """
 
     def __init__(self, config: SocConfig, virtual_time: Callable[[], int]) -> None:
+        self.unattended = True
         self._icount = config.icount
         self._tick = 10**9 // config.timebase
         self._virtual_time = virtual_time
@@ -100,6 +106,7 @@ class Outside:
     # -- console bytes -----------------------------------------------------------------------------------------
     def attach(self, source: InputSource | None) -> None:
         """Take console bytes from ``source``; None: there will be none."""
+        self.unattended = False
         self._source = source
         self._line = b""
         self._impatient = False
@@ -107,43 +114,43 @@ class Outside:
     @property
     def open(self) -> bool:
         """Whether console bytes can still come."""
-        return self._source is not None
+        return self._source is not None or bool(self._line)
 
     @property
     def interactive(self) -> bool:
         """Whether somebody types them."""
         return self._source is not None and self._source.interactive
 
-    def read(self, limit: int = 4096) -> bytes:
-        """Console bytes that are there now; none at the end too, when :attr:`open` becomes false."""
-        source = self._source
-        if source is None or not _readable([source.fd], 0):
+    def typed(self) -> bytes:
+        """All console bytes that are there now."""
+        if self._source is None or not _readable([self._source.fd], 0):
             return b""
-        data = source.read(limit)
-        if data == b"":
-            self._source = None
-        return data or b""
+        return self._read(4096)
 
-    def read_line(self) -> bytes:
-        """The next line, or :data:`LINE_LIMIT` bytes of it, however long that takes; ``b""`` at the end.
+    def line(self, *, patient: bool) -> bytes:
+        """The next line with its end, or :data:`LINE_LIMIT` bytes of it; ``b""`` at the end of the input.
 
-        What it returns does not depend on how the writer's output was cut into pieces or on when they came. Only a
-        pipe that stays silent for :data:`PATIENCE` seconds is taken for a program that waits for the guest's answer;
-        from then on its bytes arrive when they come.
+        A patient call waits for the whole line, so that what it returns depends neither on how the writer's output
+        was cut into pieces nor on when they came. Only a pipe that stays silent for :data:`PATIENCE` seconds is taken
+        for a program that waits for the guest's answer; from then on no call is patient. Others return as much of a
+        line as is there, possibly nothing.
         """
         while self._source is not None and b"\n" not in self._line and len(self._line) < LINE_LIMIT:
-            if not self.wait(0.0 if self._impatient else PATIENCE):
-                self._impatient = True
+            if not self.wait(PATIENCE if patient and not self._impatient else 0.0):
+                self._impatient |= patient
                 break
             if self._woken:
                 return b""
-            data = self._source.read(LINE_LIMIT - len(self._line))
-            if data == b"":
-                self._source = None
-            self._line += data or b""
-        cut = self._line.find(b"\n") + 1 or LINE_LIMIT
+            self._line += self._read(LINE_LIMIT)
+        cut = self._line[:LINE_LIMIT].find(b"\n") + 1 or LINE_LIMIT
         line, self._line = self._line[:cut], self._line[cut:]
         return line
+
+    def _read(self, limit: int) -> bytes:
+        data = self._source.read(limit)
+        if data == b"":
+            self._source = None
+        return data or b""
 
     # -- waiting -----------------------------------------------------------------------------------------------
     _woken = False

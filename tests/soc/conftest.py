@@ -21,5 +21,3 @@ def make_machine(request, tmp_path):
         return machine
 
     return make
-
-

@@ -130,5 +130,3 @@ class _Noticing:
         for watched, length, callback in self._core._watches:
             if address < watched + length and watched < address + size:
                 self.hits.append(callback)
-
-

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from rvsim.periph.clint.registers import SIZE as CLINT_SIZE
@@ -10,7 +12,7 @@ BLOCKS = (BOOT_ROM, *PERIPHERALS, *VIRTIO_SLOTS)
 
 def test_no_two_blocks_overlap():
     blocks = sorted(BLOCKS, key=lambda block: block.base)
-    for before, after in zip(blocks, blocks[1:]):
+    for before, after in pairwise(blocks):
         assert before.end <= after.base, f"{before} overlaps {after}"
     assert blocks[-1].end <= RAM_BASE
 
@@ -29,7 +31,9 @@ def test_addresses_are_those_of_the_virt_board():
         "uart": (0x1000_0000, 0x100, 10),
     }
     assert (BOOT_ROM.base, BOOT_ROM.size, RAM_BASE) == (0x1000, 0xF000, 0x8000_0000)
-    assert [(slot.base, slot.interrupt) for slot in VIRTIO_SLOTS] == [(0x1000_1000 + 0x1000 * n, n + 1) for n in range(8)]
+    assert [(slot.base, slot.interrupt) for slot in VIRTIO_SLOTS] == [
+        (0x1000_1000 + 0x1000 * n, n + 1) for n in range(8)
+    ]
 
 
 def test_a_block_is_as_large_as_its_register_map():

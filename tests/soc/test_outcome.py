@@ -23,9 +23,10 @@ def test_the_exit_status_belongs_to_the_outcome(fields, status):
 
 
 def test_a_machine_can_go_on_after_a_limit_only():
-    assert [kind for kind in ("power-off", "stuck", "limit", "timeout") if not Outcome(kind=kind).ended] == [
+    assert [kind for kind in ("power-off", "stuck", "limit", "timeout", "idle") if not Outcome(kind=kind).ended] == [
         "limit",
         "timeout",
+        "idle",
     ]
 
 
