@@ -479,12 +479,12 @@ static uint32_t call_round(uint32_t seed)
 }
 
 const struct bench_kernel bench_kernels[BENCH_KERNELS] = {
-	{ "integer", "hash, CRC, products and remainders", integer_round, 120,
+	{ "integer", "hash, CRC, products and remainders", integer_round, 50,
 	  { 0x9503ac41, 0x835990c1, 0x78a919ec, 0x3288e618 } },
-	{ "memory", "pointer chase, copy, byte sums, radix sort", memory_round, 56,
+	{ "memory", "pointer chase, copy, byte sums, radix sort", memory_round, 54,
 	  { 0x14153fdf, 0xded09ce7, 0x26986ede, 0x2875993c } },
-	{ "branch", "interpreter, sieve, search, scanner", branch_round, 80,
+	{ "branch", "interpreter, sieve, search, scanner", branch_round, 90,
 	  { 0x795722c5, 0x2d91b5f9, 0x18175cc8, 0x7294d40e } },
-	{ "call", "recursion, tables of functions, callbacks", call_round, 52,
+	{ "call", "recursion, tables of functions, callbacks", call_round, 120,
 	  { 0x10192fdb, 0x9674a435, 0xa10b1510, 0xf56f1796 } },
 };
