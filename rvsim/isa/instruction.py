@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .terms import Term, const, var, variables
 from .terms import signed as to_signed
@@ -113,7 +114,7 @@ class Bits:
     signed: bool = False
     offset: int = 0
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Width of the gathered value in bits."""
         return sum(high - low + 1 if low >= 0 else -low for high, low in self.parts)
@@ -244,12 +245,12 @@ class Instruction:
     unless: tuple[tuple[str, int], ...] = ()
     expansion: str | None = None
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """Bits that the pattern fixes."""
         return int("".join("0" if c == "-" else "1" for c in self.pattern.replace(" ", "")), 2)
 
-    @property
+    @cached_property
     def match(self) -> int:
         """Values of the fixed bits."""
         return int(self.pattern.replace(" ", "").replace("-", "0"), 2)
