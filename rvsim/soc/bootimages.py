@@ -27,6 +27,9 @@ _TEXT_OFFSET_RV64 = 0x20_0000
 
 _KERNEL_WANTED = "an RV32 Linux Image (raw, gzip or zstd) or a 32-bit RISC-V ELF is needed"
 
+# newc: 13 numbers of 8 hexadecimal digits behind the magic; the name follows, and both name and content are padded.
+_CPIO_HEADER, _CPIO_END = 110, b"TRAILER!!!\0"
+
 # What Linux recognises as an initial RAM disk: magic, its offset, name.
 _RAM_DISKS = (
     (b"070701", 0, "cpio"),
@@ -233,9 +236,7 @@ def _check_ram_disk(file: InputFile) -> None:
     if not kind:
         raise file.error(f"is no RAM disk (begins with {head[:6].hex(' ')})", "a cpio archive is needed")
     if kind == "cpio":
-        # Searched for from the end. Another archive, compressed or not, may follow the one that it ends.
-        if file.read().rfind(b"TRAILER!!!") < 0:
-            raise file.error("truncated: the cpio archive has no end", "copy it again")
+        _check_cpio(file)
     elif kind == "gzip":
         import zlib
 
@@ -249,6 +250,23 @@ def _check_ram_disk(file: InputFile) -> None:
             raise file.error(f"is damaged gzip data ({error})", "copy it again") from None
         if not inflate.eof:
             raise file.error("truncated: the gzip data has no end", "copy it again")
+
+
+def _check_cpio(file: InputFile) -> None:
+    """Follow the entries of a ``newc`` archive to its end; what comes behind that is Linux's affair."""
+    at = 0
+    while len(header := file.read(at, _CPIO_HEADER + len(_CPIO_END))) >= _CPIO_HEADER and header[:5] == b"07070":
+        try:
+            size, name = int(header[54:62], 16), int(header[94:102], 16)
+        except ValueError:
+            raise file.error(f"is a damaged cpio archive (the entry at byte {at})", "copy it again") from None
+        if header[_CPIO_HEADER:] == _CPIO_END:
+            return
+        at += _CPIO_HEADER + name + 3 & ~3
+        at += size + 3 & ~3
+    if len(header) >= _CPIO_HEADER:
+        raise file.error(f"is a damaged cpio archive (there is no entry at byte {at})", "copy it again")
+    raise file.error("truncated: the cpio archive has no end", "copy it again")
 
 
 def read_dtb(

@@ -17,7 +17,19 @@ from tests.soc.programs import RAM, elf
 
 MEMORY = 64 << 20
 KERNEL = RAM + (4 << 20)
-CPIO = b"070701" + b"0" * 104 + b"TRAILER!!!\0\0\0\0" + bytes(512)
+
+
+def cpio(*entries):
+    archive = b""
+    for name, content in (*entries, ("TRAILER!!!", b"")):
+        numbers = (0, 0o100644, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0)
+        archive += b"070701" + "".join(f"{number:08x}" for number in numbers).encode() + name.encode() + b"\0"
+        archive += bytes(-len(archive) % 4) + content
+        archive += bytes(-len(archive) % 4)
+    return archive + bytes(-len(archive) % 512)
+
+
+CPIO = cpio(("init", b"#!/bin/sh\n"), ("bin/busybox", b"its cpio applet knows TRAILER!!!\0" * 20))
 
 
 def image(size=0x10_0000, *, offset=0x40_0000, claimed=0x14_0000, flags=0, magic=b"RSC\x05"):
@@ -162,6 +174,10 @@ def test_a_ram_disk_that_does_not_fit_says_how_much_memory_would_do(path):
         (b"", "is empty; a cpio archive is needed"),
         (b"hello, world", "is no RAM disk (begins with 68 65 6c 6c 6f 2c)"),
         (CPIO[:60], "truncated: the cpio archive has no end"),
+        (CPIO[:600], "truncated: the cpio archive has no end"),
+        (CPIO[:-512], "truncated: the cpio archive has no end"),
+        (CPIO.replace(b"bin/busybox", b"bin/busybox!"), "is a damaged cpio archive (there is no entry at byte"),
+        (CPIO[:54] + b"!" + CPIO[55:], "is a damaged cpio archive (the entry at byte 0)"),
         (gzip.compress(CPIO)[:-8], "truncated: the gzip data has no end"),
         (gzip.compress(CPIO)[:10] + b"\xff" * 100, "is damaged gzip data"),
     ],
@@ -176,12 +192,14 @@ def test_what_is_no_ram_disk_is_refused(path, content, message):
     "content",
     [
         CPIO,
+        cpio(),
+        CPIO + gzip.compress(CPIO),
         gzip.compress(CPIO),
         zstandard.compress(CPIO),
         b"\xfd7zXZ\0" + bytes(100),
         bytes(0x438) + b"\x53\xef" + bytes(8),
     ],
-    ids=["cpio", "gzip", "zstd", "xz", "ext2"],
+    ids=["cpio", "empty", "two", "gzip", "zstd", "xz", "ext2"],
 )
 def test_ram_disks_that_linux_knows_are_taken(path, content):
     add_initrd(Layout(MEMORY), path(content), KERNEL)
