@@ -269,9 +269,7 @@ def _check_cpio(file: InputFile) -> None:
     raise file.error("truncated: the cpio archive has no end", "copy it again")
 
 
-def read_dtb(
-    path: str, *, bootargs: str | None = None, initrd: tuple[int, int] | None = None, seed: bytes = b""
-) -> bytes:
+def read_dtb(path: str, *, bootargs: str = "", initrd: tuple[int, int] | None = None, seed: bytes = b"") -> bytes:
     """A user's own device tree, with ``/chosen`` brought up to date where something is given.
 
     Raises
@@ -298,8 +296,8 @@ def read_dtb(
         if not tree.exist_node("/cpus") or not tree.exist_node("/"):
             raise ValueError("it has no /cpus")
         changed = {}
-        if bootargs is not None:
-            changed["bootargs"] = bootargs
+        if bootargs:
+            changed["bootargs"] = bootargs.encode() + b"\0"
         if initrd is not None:
             changed["linux,initrd-start"], changed["linux,initrd-end"] = initrd
         for name, value in changed.items():

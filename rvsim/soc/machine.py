@@ -134,7 +134,7 @@ class Machine:
             Has the attributes ``firmware``, ``kernel`` and ``initrd``, paths or None; by default the guest that rvsim
             builds (:func:`rvsim.guest.guest_paths`). An attribute ``append`` is the kernel's command line.
         append : str
-            Added to the kernel's command line.
+            Added to the kernel's command line, or with ``dtb`` in place of the one there.
         dtb : str
             Path of a device tree to use instead of the generated one.
 
@@ -155,7 +155,7 @@ class Machine:
             layout,
             placed.entry,
             dtb=dtb,
-            bootargs=" ".join(text for text in (getattr(guest, "append", BOOTARGS), append) if text),
+            bootargs=append if dtb is not None else f"{getattr(guest, 'append', BOOTARGS)} {append}".strip(),
             initrd=placed.initrd,
             next_address=placed.kernel,
             options=0 if self.config.verbose_firmware else OPTION_NO_BOOT_PRINTS,

@@ -87,3 +87,66 @@ HELLO = """
 3:  j 3b
 text: .asciz "hello\\nworld\\n"
 """
+
+EXIT_TO_HOST = """
+    la t0, tohost
+    li t1, {value}
+    sw t1, 0(t0)
+1:  j 1b
+    .balign 8
+tohost: .dword 0
+fromhost: .dword 0
+"""
+
+# Waits for the UART's interrupt by WFI and echoes characters in upper case; "!" powers off.
+ECHO = """
+    li s0, 0x10000000
+    li t0, 1
+    sb t0, 1(s0)            # receiver interrupt
+    li t0, 0x0c000000
+    li t1, 1
+    sw t1, 40(t0)           # priority of source 10
+    li t0, 0x0c002000
+    li t1, 0x400
+    sw t1, 0(t0)            # enabled for M-mode
+    li t0, 0x800
+    csrw mie, t0
+    li s1, 0x0c200000
+next:
+    wfi
+    lw s2, 4(s1)            # claim
+    beqz s2, next
+1:  lbu t0, 5(s0)
+    andi t0, t0, 1
+    beqz t0, 2f
+    lbu t1, 0(s0)
+    li t2, '!'
+    beq t1, t2, off
+    xori t1, t1, 0x20
+    sb t1, 0(s0)
+    j 1b
+2:  sw s2, 4(s1)            # complete
+    j next
+off:
+    li t0, 0x100000
+    li t1, 0x5555
+    sw t1, 0(t0)
+3:  j 3b
+"""
+
+# Sleeps one second of the machine timer.
+SLEEP = (
+    """
+    li t0, 0x0200bff8
+    lw t1, 0(t0)
+    li t2, 10000000
+    add t1, t1, t2
+    li t0, 0x02004000
+    sw t1, 0(t0)
+    sw zero, 4(t0)
+    li t0, 0x80
+    csrw mie, t0
+    wfi
+"""
+    + POWER_OFF
+)
