@@ -28,11 +28,14 @@ class Feeder:
         Where console bytes come from.
     build_uart : Callable[[], None]
         Builds the UART, which leads to :meth:`watch`, if the guest has not touched it yet.
+    pause : Callable[[], None]
+        Makes the run return, so that a guest which polls is fed at once.
     """
 
-    def __init__(self, outside: Outside, build_uart: Callable[[], None]) -> None:
+    def __init__(self, outside: Outside, build_uart: Callable[[], None], pause: Callable[[], None]) -> None:
         self._outside = outside
         self._build_uart = build_uart
+        self._pause = pause
         self._uart: object | None = None
         self._sent = bytearray()
         self._polls = 0
@@ -47,14 +50,25 @@ class Feeder:
         self._sent += data
 
     def reset(self) -> None:
-        """The machine is reset: nobody reads any more."""
+        """Nobody polls any more: the UART was accessed otherwise, or the machine was reset."""
         self._polls = 0
+
+    def polled(self) -> None:
+        """The guest has read the line status."""
+        self._polls += 1
+        if self._polls == POLLS and self.expecting:
+            self._pause()
+
+    @property
+    def polling(self) -> bool:
+        """Whether the guest waits for a character in a loop."""
+        return self._polls >= POLLS
 
     @property
     def reading(self) -> bool:
         """Whether the guest reads its console."""
         uart = self._uart
-        return uart is not None and (uart.receiver_enabled or self._polls >= POLLS)
+        return uart is not None and (uart.receiver_enabled or self.polling)
 
     @property
     def expecting(self) -> bool:
@@ -113,11 +127,13 @@ class _Watched:
 
     def read(self, offset: int, size: int) -> int:
         """Read through; a loop over the line status is noticed."""
-        feeder = self._feeder
-        feeder._polls = feeder._polls + 1 if offset == _LSR else 0
+        if offset == _LSR:
+            self._feeder.polled()
+        else:
+            self._feeder.reset()
         return self._read(offset, size)
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Write through."""
-        self._feeder._polls = 0
+        self._feeder.reset()
         self._write(offset, size, value)

@@ -174,6 +174,8 @@ class Loop:
             self._answer()
         if machine.outside.interactive:
             machine.feeder.feed(patient=False)
+        elif machine.feeder.polling and machine.feeder.feed(patient=self._icount):
+            return
         if self._core.instret % ICOUNT_SLICE if self._icount else printed:
             # Not one of the points at which a busy guest may be fed.
             return

@@ -67,7 +67,7 @@ class Machine:
         self.hart = [self.core]
         self.memory = self.core.memory
         self.console = Console(self, self.core.stop)
-        self.feeder = Feeder(self.outside, lambda: self.bus.twin("uart"))
+        self.feeder = Feeder(self.outside, lambda: self.bus.twin("uart"), self.core.stop)
         self.outcome: Outcome | None = None
         self.symbols: dict[str, int] = {}
         self.reboots = 0

@@ -8,6 +8,10 @@ class Uart:
         self.receiver_enabled = False
         self.pending = 0
         self.received = []
+        self.pauses = 0
+
+    def pause(self):
+        self.pauses += 1
 
     def receive(self, data):
         self.received.append(data)
@@ -43,7 +47,7 @@ def uart():
 
 
 def feeder(world, uart, *, touched=True):
-    made = Feeder(world, lambda: made.watch(uart))
+    made = Feeder(world, lambda: made.watch(uart), uart.pause)
     target = made.watch(uart) if touched else None
     return made, target
 
@@ -76,8 +80,11 @@ def test_a_loop_over_the_line_status_reads_the_console(uart):
     target.write(0, 1, 65)
     assert uart.written == (0, 1, 65)
     for _ in range(POLLS):
-        assert not made.reading
+        assert not made.polling and not uart.pauses
         target.read(5, 1)
+    assert made.polling and made.reading
+    target.read(5, 1)
+    assert uart.pauses == 1
     assert made.feed(patient=False)
     target.read(0, 1)
     assert not made.reading

@@ -143,6 +143,30 @@ def test_the_clock_under_icount_starts_at_a_fixed_epoch(make_machine):
     assert times == [1_704_067_200] * 2
 
 
+@pytest.mark.parametrize("icount", [False, True])
+def test_a_program_that_polls_is_fed_at_once(make_machine, icount):
+    source = """
+        li s0, 0x10000000
+        li t2, '!'
+    next:
+        lbu t0, 5(s0)
+        andi t0, t0, 1
+        beqz t0, next
+        lbu t1, 0(s0)
+        beq t1, t2, off
+        sb t1, 0(s0)
+        j next
+    off:
+    """
+    machine = make_machine(source + POWER_OFF, icount=icount)
+    text = "".join(f"line {n}\n" for n in range(100))
+    machine.console.send(text + "!")
+    begin = time.monotonic()
+    assert machine.run(seconds=30).kind == "power-off"
+    assert machine.console.transcript == text
+    assert time.monotonic() - begin < 5
+
+
 def test_an_instruction_limit_alone_does_not_wait_for_ever(make_machine):
     machine = make_machine(ECHO)
     begin = time.monotonic()
