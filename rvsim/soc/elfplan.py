@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 
 from rvsim.frozen import Frozen
+from rvsim.soc.description import RAM_BASE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ def plan_elf(file: InputFile) -> ElfPlan:
     if phnum == 0 or phentsize != _PROGRAM.size:
         raise file.error("has no program headers: nothing to load", "link it to an executable")
     segments = _segments(file, _table(file, "program headers", phoff, phnum * phentsize))
+    # A position-independent executable, such as OpenSBI's, is linked to 0 and goes to the beginning of RAM.
+    bias = RAM_BASE if kind == _ET_DYN and min(segment.address for segment in segments) == 0 else 0
+    if bias:
+        segments = tuple(segment.replace(address=segment.address + bias) for segment in segments)
     section_table = _table(file, "section headers", shoff, shnum * _SECTION.size) if shoff and shnum else b""
     if section_table and shentsize != _SECTION.size:
         raise file.error(f"section headers of {shentsize} bytes, not {_SECTION.size}", "link it again")

@@ -94,6 +94,22 @@ class Machine:
         add_elf(layout, file, plan)
         self._begin(layout, plan.entry, dtb=dtb, symbols=plan.symbols)
 
+    def load(self, path: str, *, dtb: str | None = None) -> None:
+        """Load a program: an ELF file, or a flat binary whose name ends in ``.bin`` to the beginning of RAM.
+
+        Raises
+        ------
+        UserError
+            The file cannot be loaded into this machine.
+        """
+        from rvsim.soc.elfplan import is_elf
+        from rvsim.soc.files import InputFile
+
+        if path.endswith(".bin") and not is_elf(InputFile(path, "program")):
+            self.load_raw(path, dtb=dtb)
+        else:
+            self.load_elf(path, dtb=dtb)
+
     def load_raw(self, path: str, *, address: int = RAM_BASE, dtb: str | None = None) -> None:
         """Load a flat binary to ``address`` and enter it there, as :meth:`load_elf` does.
 

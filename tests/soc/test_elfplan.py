@@ -60,6 +60,12 @@ def test_addresses_are_physical(plan):
     assert (found.segments[0].address, found.entry) == (RAM, RAM)
 
 
+def test_a_position_independent_executable_goes_to_the_beginning_of_ram(plan):
+    found = plan(elf([(0, b"code", None), (0x1000, b"data", None)], entry=2, kind=3, symbols={"tohost": 0x1000}))
+    assert [segment.address for segment in found.segments] == [RAM, RAM + 0x1000]
+    assert (found.entry, found.symbols) == (RAM + 2, {"tohost": RAM + 0x1000})
+
+
 def test_a_name_may_be_the_tail_of_a_longer_one(plan):
     # As linkers merge strings: "tohost" is found inside "my_tohost".
     content = bytearray(elf([(RAM, b"code", None)], symbols={"my_tohost": RAM + 1}))

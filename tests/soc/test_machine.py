@@ -162,6 +162,19 @@ def test_a_flat_binary(make_machine, tmp_path):
     assert machine.run(seconds=30).kind == "power-off"
 
 
+def test_a_program_is_recognised_by_its_content_or_called_a_binary(make_machine, tmp_path):
+    flat, linked, odd = tmp_path / "flat.bin", tmp_path / "linked.bin", tmp_path / "flat.img"
+    flat.write_bytes(bytes(assemble(POWER_OFF, RAM)))
+    odd.write_bytes(flat.read_bytes())
+    linked.write_bytes(program_elf(POWER_OFF))
+    for path in (flat, linked):
+        machine = make_machine()
+        machine.load(str(path))
+        assert machine.run(seconds=30).kind == "power-off"
+    with pytest.raises(UserError, match="is not an ELF file"):
+        make_machine().load(str(odd))
+
+
 def test_nothing_runs_before_something_is_loaded(make_machine):
     with pytest.raises(RuntimeError, match="call load_elf"):
         make_machine().run()
