@@ -264,7 +264,11 @@ class _Emitter:
 
     def _reserve(self, e: Load) -> Value:
         address = self.p.evaluate(e.address)
-        where = self._hit(address, e.size, False, self._slow(address, 0, "h_atomic_slow"))
+        slow = self._slow(address, 0, "h_atomic_slow")
+        where = self._hit(address, e.size, False, slow)
+        # A plain load may have cached a page of ROM, which takes no reservations.
+        with self.f.if_(self.c.cpu.ram_size.ule(where.to("i64") - self.c.cpu.ram), UNLIKELY):
+            slow()
         value = self.f.load("i32", where)
         self.p.write_rd(value)
         self.c.cpu.reservation = where.to("i64")

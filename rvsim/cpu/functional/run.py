@@ -166,4 +166,5 @@ def _initialize(module: Module) -> None:
     )  # fmt: skip
     cpu = Cpu(f, f.parameters[0])
     _, number, value, write = f.parameters
+    f.call("void", "compare_time", cpu.address, f.call("i64", "read_time", cpu.address, cpu.retired))
     f.ret(f.call("i32", "csr_access", cpu.address, number, 0, value, write, cpu.retired))
