@@ -292,23 +292,27 @@ def _fetch_page(module: Module) -> None:
         cpu.trap_cause = int(Cause.INSTRUCTION_ACCESS_FAULT)
         cpu.trap_tval = va
         f.ret(0)
-    page = f.variable("i64", cpu.scratch_page)
-    with f.if_(cpu.cacheable.ne(0)):
-        number = (host - cpu.ram) >> 12
-        made = cpu.records + number * RECORD_PAGE
-        page.set(made)
-        flags_at = cpu.page_map.to("ptr").at(number)
-        flags = f.load("i8", flags_at)
-        with f.if_((flags & PAGE_READY).eq(0)):
-            f.store(flags | PAGE_READY, flags_at)
-            fill_records(f, made.to("ptr"), "h_undecoded")
+    place = (va & (PAGE - 2)).to("i64") << 3
+    with f.if_(cpu.cacheable.eq(0)):
+        # A page that PMP divides: every jump comes here, so that no record decoded before is run again.
+        used = cpu.scratch_used
+        with f.if_(used.ne(0)):
+            f.store(f.symbol("h_single"), used.to("ptr"))
+        f.ret(cpu.scratch_page + place)
+    number = (host - cpu.ram) >> 12
+    page = cpu.records + number * RECORD_PAGE
+    flags_at = cpu.page_map.to("ptr").at(number)
+    flags = f.load("i8", flags_at)
+    with f.if_((flags & PAGE_READY).eq(0)):
+        f.store(flags | PAGE_READY, flags_at)
+        fill_records(f, page.to("ptr"), "h_undecoded")
     index = ((va >> 8) & ((CODE_TLB_ENTRIES - 1) << 4)).to("i64")
     entry = cpu.code_tlb.to("ptr").at(index)
     virtual = va & ~(PAGE - 1)
     f.store(virtual, entry)
-    f.store(virtual - (page.get() >> 3).to("i32"), entry.at(4))
-    f.store(page.get(), entry.at(8))
-    f.ret(page.get() + ((va & (PAGE - 2)).to("i64") << 3))
+    f.store(virtual - (page >> 3).to("i32"), entry.at(4))
+    f.store(page, entry.at(8))
+    f.ret(page + place)
 
 
 def fill_records(f: Function, page: Value, handler: str) -> None:
