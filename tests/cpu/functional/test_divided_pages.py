@@ -36,7 +36,7 @@ def run(body, user, other="ecall"):
     core = core_with(PROGRAM.format(body=body))
     for place, text in ((USER, user), (OTHER, other)):
         core.memory.write(place, assemble(text, place).bytes)
-    core.run(instructions=200)
+    core.run(instructions=10_000)  # far enough from the end of the slice not to be stepped
     assert core.pc == core.symbols["end"]
     return core
 
