@@ -97,15 +97,14 @@ class Pair:
         self.core.write_csr(name, value)
         self.hart.set_csr(name, value)
 
-    def start(self, pc, registers, satp_guard=0):
-        """Reset both and set the handlers; memory below ``satp_guard`` is open, the page tables read-only."""
+    def start(self, pc, registers, tables=0):
+        """Reset both and set the handlers; memory is open but for 64 KiB of page tables at ``tables``."""
         self.both(lambda engine: engine.reset(pc))
-        csrs = {"mtvec": M_HANDLER | 1, "stvec": S_HANDLER | 1, "mcounteren": 7}
-        if self.config.pmp_entries and satp_guard:
-            csrs |= {"pmpaddr0": satp_guard >> 2 | 0x1FFF, "pmpcfg0": 0x99, "pmpaddr15": 0xFFFF_FFFF}
-            csrs["pmpcfg3"] = 0x1F00_0000
-        # direct vectors: the handlers are one routine each
-        csrs["mtvec"], csrs["stvec"] = M_HANDLER, S_HANDLER
+        csrs = {"mtvec": M_HANDLER, "stvec": S_HANDLER, "mcounteren": 7}
+        if self.config.pmp_entries and tables:
+            # locked: the page tables read-only, since what is changed there wants a fence; the handlers as they are
+            csrs |= {"pmpaddr0": tables >> 2 | 0x1FFF, "pmpaddr1": RAM >> 2 | 0x1FF, "pmpcfg0": 0x9D99}
+            csrs |= {"pmpaddr15": 0xFFFF_FFFF, "pmpcfg3": 0x1F00_0000}
         for name, value in csrs.items():
             self.set_csr(name, value)
         self.registers(registers)

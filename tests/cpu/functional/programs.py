@@ -35,7 +35,7 @@ _CSRS = (
     *("mstatus", "sstatus") * 6,
     *("mie", "sie", "mip", "sip", "mideleg", "medeleg") * 3,
     *("satp", "mepc", "sepc", "stimecmp", "stimecmph", "menvcfgh") * 2,
-    "mscratch", "sscratch", "mcause", "scause", "mtval", "stval", "mcounteren", "scounteren", "mcountinhibit",
+    "mscratch", "sscratch", "mcause", "scause", "mtval", "stval", "scounteren", "mcountinhibit",
     "menvcfg", "senvcfg", "mcycle", "minstret", "mcycleh", "minstreth", "cycle", "instret", "time", "timeh", "instreth",
     "misa", "mhartid", "mhpmcounter3", "hpmcounter4", "pmpcfg1", "pmpcfg2", "pmpaddr5", "pmpaddr9", "pmpaddr10",
 )  # fmt: skip
@@ -77,6 +77,7 @@ def _handler(prefix, count, mode_shift):
         csr("csrrw", status, rs1=x),
         csr("csrrw", save, x, rs1=x),
         asm(prefix + "ret"),
+        asm("jal", rd=0, imm=0x1234),  # where mstatus.TSR has trapped the return: into the code, in the same mode
     ]
     after = [csr("csrrs", epc, x), asm("addi", rd=x, rs1=x, imm=4), csr("csrrw", epc, rs1=x)]
     n = 4
@@ -119,7 +120,7 @@ class Program:
         self.random, self.alignment = random, alignment
         self.ram = bytearray(random.randbytes(RAM_SIZE))
         self.satps = [0, *((1 << 31 | random.choice((0, n)) << 22 | TABLES + n * 4 * PAGE >> 12) for n in range(ROOTS))]
-        self.handlers = {M_HANDLER: _handler("m", "minstret", 8), S_HANDLER: _handler("s", "instret", 5)}
+        self.handlers = {M_HANDLER: _handler("m", "minstret", 8), S_HANDLER: _handler("s", "sepc", 5)}
         for page in range(CODE_PAGES):
             self._put(CODE + page * PAGE, self.code(PAGE))
         for n in range(ROOTS):
@@ -137,11 +138,11 @@ class Program:
         page = random.choice((CODE + random.randrange(CODE_PAGES) * PAGE, DATA + random.randrange(DATA_PAGES) * PAGE))
         flags = V | R | W | X | A | D | random.choice((0, U))
         kind = random.random()
-        if kind < 0.2:
+        if kind < 0.12:
             flags ^= 1 << random.randrange(8)
-        elif kind < 0.35:
+        elif kind < 0.2:
             flags = random.getrandbits(8)
-        if random.random() < 0.04:
+        if random.random() < 0.03:
             page = random.choice((ROM, DEVICE, 0x4000_0000, 0x1_8000_0000))
         return page >> 12 << 10 | flags | random.getrandbits(2) << 8
 
@@ -159,7 +160,7 @@ class Program:
         put(root + 4 * (DEVICE >> 22), [DEVICE >> 12 << 10 | V | R | W | A | D | U])
         for page in range(RAM_SIZE // PAGE):
             flags = V | R | W | X | A | D | (random.choice((0, U)) if page else 0)
-            if page and random.random() < 0.15:
+            if page and random.random() < 0.06:
                 flags ^= 1 << random.randrange(8)
             put(identity + 4 * (RAM >> 12 & 0x3FF) + 4 * page, [RAM + page * PAGE >> 12 << 10 | flags])
         for page in range(32):
@@ -184,10 +185,10 @@ class Program:
         if kind < 0.60:
             return CODE + random.randrange(CODE_PAGES) * PAGE + offset
         if kind < 0.85:
-            return WINDOW + random.randrange(40) * PAGE + offset
-        if kind < 0.90:
+            return WINDOW + random.randrange(33) * PAGE + offset
+        if kind < 0.93:
             return WINDOW + 0x40_0000 + random.randrange(24) * PAGE + offset
-        if kind < 0.94:
+        if kind < 0.98:
             return random.choice((DEVICE, ROM)) + (offset & 0xFF)
         return random.choice((RAM - 4, RAM + RAM_SIZE - 2, 0, 0xFFFF_FFFE, 0x2000_0000, RAM + RAM_SIZE))
 
@@ -235,13 +236,14 @@ class Program:
         return register if register not in POINTERS or self.random.random() < 0.05 else self.random.choice((0, 1, 5))
 
     def _compressed(self):
+        """A compressed instruction that mostly keeps the pointers and mostly goes forward."""
         while True:
             half = self.random.choice(_COMPRESSED)
-            insn = find(half)
-            if insn.fields.get("rd") is None or insn.expansion in ("jal", "jalr"):
-                if self.random.random() < 0.5:
-                    return half
-            elif insn.operand("rd", half) not in POINTERS or self.random.random() < 0.05:
+            operands = find(half).operands(half)
+            strays = operands.get("rd") in POINTERS or find(half).name in ("c.jr", "c.jalr")
+            if find(half).unit == "branch" and not 0 < operands["imm"] < 100:
+                strays = True
+            if not strays or self.random.random() < 0.04:
                 return half
 
     def instructions(self):
@@ -264,7 +266,8 @@ class Program:
         if kind < 0.70:
             return [asm(random.choice(_STORES), rs2=self._register(), rs1=base, imm=near)]
         if kind < 0.80:
-            distance = random.choice((4, 6, 8, 10, 16, 24, -8, -20, random.randrange(-256, 256) * 2))
+            # mostly forward, lest a program spends its life in one loop
+            distance = random.choice((4, 6, 8, 10, 12, 16, 24, 40, random.randrange(-30, 256) * 2))
             if random.random() < 0.7:
                 return [asm(random.choice(_BRANCHES), rs1=self._register(), rs2=self._register(), imm=distance)]
             if random.random() < 0.7:
@@ -276,10 +279,22 @@ class Program:
             word = insn.encode(rd=self._destination(), rs1=base, **operands)
             return [word, asm("sc.w", rd=5, rs1=base, rs2=6)] if insn.name == "lr.w" else [word]
         if kind < 0.93:
-            return self._csr()
+            return self._point(base)
         if kind < 0.97:
+            return self._csr()
+        if kind < 0.99:
             return self._system()
         return [random.choice((random.getrandbits(16), 0, 0xFFFF_FFFF, random.getrandbits(32) | 3))]
+
+    def _point(self, register):
+        """Make a register point somewhere again."""
+        address = self.pointer()
+        low = (address & 0xFFF) - (0x1000 if address & 0x800 else 0)
+        upper = address - low & 0xFFFF_F000
+        return [
+            asm("lui", rd=register, imm=upper - (1 << 32 if upper >> 31 else 0)),
+            asm("addi", rd=register, rs1=register, imm=low),
+        ]
 
     def _csr(self):
         random = self.random

@@ -33,7 +33,7 @@ class Run:
         self.restarts += 1
         for address, words in self.program.handlers.items():
             self.write(address, b"".join(word.to_bytes(4, "little") for word in words))
-        self.pair.start(self.program.start(), self.program.registers(), satp_guard=TABLES)
+        self.pair.start(self.program.start(), self.program.registers(), tables=TABLES)
         self.pair.set("mtime", 1 << 40)
         self.kick()
         for bit in (3, 9, 11):
@@ -54,7 +54,9 @@ class Run:
             self.dma()
         elif kind < 0.72:
             self.change_page_table()
-        elif kind < 0.85:
+        elif kind < 0.77:
+            self.protect()
+        elif kind < 0.84:
             pair.registers(self.program.registers())
         else:
             self.kick()
@@ -65,12 +67,28 @@ class Run:
         mode = choice.choice((0, 0, 1, 1, 1, 3))
         status = choice.getrandbits(32) & choice.getrandbits(32) & ~(3 << 11)
         status &= ~(1 << 17) if mode < 3 or choice.random() < 0.5 else -1
+        status &= ~(7 << 20) if choice.random() < 0.8 else -1  # TVM, TW, TSR
+        pair.set_csr("mcounteren", choice.choice((7, 7, 7, choice.getrandbits(3))))
         pair.set_csr("mstatus", status | choice.choice((0, 1, 3)) << 11)
         pair.set_csr("medeleg", choice.choice((0, 0xB3FF, choice.getrandbits(16))))
         pair.set_csr("mideleg", choice.choice((0, 0x222, choice.getrandbits(12))))
         pair.set_csr("mie", choice.choice((0, 0, 0xAAA, choice.getrandbits(12))))
-        pair.set_csr("satp", choice.choice(self.program.satps))
+        pair.set_csr("satp", choice.choice(self.program.satps[choice.random() < 0.8 :]))
         pair.set_mode(mode, self.program.start())
+
+    def protect(self):
+        """PMP entries that divide pages of code and data, or none."""
+        pair, choice = self.pair, self.random
+        for entry in (4, 5, 6):
+            address = choice.choice((CODE + choice.randrange(CODE_PAGES * PAGE), DATA + choice.randrange(PAGE)))
+            pair.set_csr(
+                f"pmpaddr{entry}", address >> 2 & ~0xF | choice.choice((0xF, 0x7, 0x1FF, choice.randrange(16)))
+            )
+        rights = (0, 1, 3, 4, 5, 7, 7)
+        entries = [choice.choice(rights) | choice.choice((0, 0, 8, 0x10, 0x18)) for _ in range(3)]
+        locked = choice.random() < 0.03
+        entries = [entry | 0x80 * locked for entry in entries]
+        pair.set_csr("pmpcfg1", sum(entry << 8 * n for n, entry in enumerate(entries)) if choice.random() < 0.7 else 0)
 
     def dma(self):
         """A bus master writes data, or code."""
@@ -131,7 +149,7 @@ class Run:
                 traps = 0
         self.pair.compare(memory=True)
 
-    def blocks(self, instructions, longest=3000):
+    def blocks(self, instructions, longest=1000):
         """About so many instructions in blocks of random length, compared after each.
 
         Where a block differs, the run is repeated and that block is done in single steps, to find where it begins.
@@ -151,14 +169,14 @@ class Run:
             self._after(reason)
 
     def _length(self, longest):
-        return int(self.random.choice((1, 2, 5, 20, 100, 700, longest)) * self.random.uniform(0.5, 1)) or 1
+        return int(self.random.choice((1, 2, 5, 20, 100, 100, 300, longest)) * self.random.uniform(0.5, 1)) or 1
 
     def _after(self, reason):
         if reason == Exit.STUCK:
             self.restart()
         elif reason == Exit.WFI:
             self.pair.wake()
-        if self.random.random() < 0.7:
+        for _ in range(self.random.randrange(4)):
             self.event()
 
     def _again(self, block, longest):
