@@ -63,6 +63,8 @@ class Htif:
         self._transmit = transmit
         self._exit = exit
         self._pause = pause
+        self.begun = 0
+        """Commands of which a word was stored."""
         self.settling = False
         """One word of a command was stored: the run must not go further than :data:`SETTLE` instructions."""
         self.reading = False
@@ -78,6 +80,7 @@ class Htif:
             self.settle()
         elif self._command():
             self.settling = True
+            self.begun += 1
             self._pause()
 
     def settle(self) -> None:

@@ -63,6 +63,7 @@ class Loop:
         self._event: Outcome | None = None
         self._stopped = False
         self._busy = 0
+        self._settling = self._settle_at = 0
         self._quiet = 0
         self._patience: float | None = None
 
@@ -129,13 +130,7 @@ class Loop:
         """Let the hart run for a while, at most ``left`` instructions; why it came back."""
         core, htif = self._core, self.htif
         if htif is not None and htif.settling:
-            from rvsim.soc.htif import SETTLE
-
-            settle = SETTLE if left is None else min(left, SETTLE)
-            reason = core.run(instructions=settle) if self.stepper is None else self._step(settle)
-            if htif.settling:
-                htif.settle()
-            return reason
+            return self._settle(htif, left)
         if self.stepper is not None:
             return self._step(STEPS if left is None else min(left, STEPS))
         if self._icount:
@@ -144,11 +139,29 @@ class Loop:
         seconds = SLICE if deadline is None else min(SLICE, max(0.0, deadline - time.monotonic()))
         return core.run(instructions=left, seconds=seconds)
 
+    def _settle(self, htif: Htif, left: int | None) -> int:
+        """Let the hart run until the command that it has begun is complete or taken for it; why it came back.
+
+        Each command has its own time: the next one may begin while this goes on.
+        """
+        from rvsim.soc.htif import SETTLE
+
+        core = self._core
+        if self._settling != htif.begun:
+            self._settling, self._settle_at = htif.begun, core.instret + SETTLE
+        end = self._settle_at if left is None else min(self._settle_at, core.instret + left)
+        count = end - core.instret
+        reason = core.run(instructions=count) if self.stepper is None else self._step(count)
+        over = core.instret >= end or reason in (Exit.WFI, Exit.STUCK)
+        if htif.settling and htif.begun == self._settling and over:
+            htif.settle()
+        return reason
+
     def _step(self, count: int) -> int:
         """As :meth:`_slice`, one instruction at a time."""
         core, step = self._core, self.stepper
         end, idle = core.instret + count, 0
-        settling = self.htif is not None and self.htif.settling
+        command = self._command()
         while core.instret < end:
             before = core.instret
             pc = core.pc
@@ -163,9 +176,13 @@ class Loop:
                 idle = 0
             if self._event is not None or self._stopped:
                 return Exit.HOST
-            if self.htif is not None and self.htif.settling != settling:
+            if self._command() != command:
                 return Exit.HOST
         return Exit.LIMIT
+
+    def _command(self) -> tuple[int, bool] | None:
+        """Which command of the host-target interface is under way, and whether a word of it is missing."""
+        return None if self.htif is None else (self.htif.begun, self.htif.settling)
 
     def _look(self, printed: bool) -> None:
         """Between two slices of a running guest."""

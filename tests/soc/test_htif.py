@@ -2,6 +2,8 @@ import struct
 
 import pytest
 
+from rvsim.isa import assemble
+from rvsim.soc import Machine, SocConfig
 from rvsim.soc.htif import ENOSYS, Htif
 from tests.soc.programs import RAM
 
@@ -163,3 +165,42 @@ def test_a_program_without_fromhost_gets_no_answers(host):
     host.command(1 << 56 | 1 << 48 | 65)
     assert host.printed == b"A"
     assert host.memory.read(RAM + 8, 8) == bytes(8)
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+@pytest.mark.parametrize("first, second", [("sw a1, 0(sp)", "sw a3, 4(sp)"), ("sw a3, 4(sp)", "sw a1, 0(sp)")])
+def test_characters_written_back_to_back_all_arrive(first, second, stepped):
+    """The next command begins while the time of the last one still runs."""
+    program = assemble(
+        f"""
+            la sp, tohost
+            la a0, message
+            li a3, 0x01010000
+        1:  lbu a1, 0(a0)
+            beqz a1, 9f
+        2:  lw t3, 0(sp)
+            lw t4, 4(sp)
+            or t3, t3, t4
+            bnez t3, 2b
+            {first}
+            {second}
+            addi a0, a0, 1
+            j 1b
+        9:  lw t3, 0(sp)
+            bnez t3, 9b
+            li t1, 7
+            sw t1, 0(sp)
+        1:  j 1b
+        message: .asciz "Hello, world!"
+        .balign 8
+        tohost: .space 8
+        """,
+        RAM,
+    )
+    machine = Machine(SocConfig(memory=1 << 20))
+    machine.load_bytes(program.bytes, symbols={"tohost": program.symbols["tohost"]})
+    if stepped:
+        machine.step_through(machine.hart[0].step)
+    outcome = machine.run(instructions=10_000)
+    assert machine.console.transcript == "Hello, world!"
+    assert (outcome.kind, outcome.code) == ("exit", 3)
