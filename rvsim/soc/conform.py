@@ -106,8 +106,8 @@ def unsupported(path: str) -> str:
             header = file.read(20)
     except OSError as error:
         return str(error.strerror)
-    if len(header) < 20:
-        return "truncated"
+    if len(header) < 20 or header[4] not in (1, 2) or header[5] not in (1, 2):
+        return ""  # damaged: it fails, with the loader's reason
     if header[5] != 1:
         return "big-endian"
     kind, machine = struct.unpack_from("<HH", header, 16)
