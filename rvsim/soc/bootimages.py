@@ -19,6 +19,8 @@ KERNEL_ADDRESS = RAM_BASE + 0x40_0000
 MAXIMUM_KERNEL = 1 << 30
 """A compressed kernel that grows beyond this is none."""
 
+_MAXIMUM_RESERVATIONS = 256
+
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 # code0, code1, text_offset, image_size, flags, version, res1, res2, magic, magic2, res3
 _IMAGE_HEADER = struct.Struct("<IIQQQIIQ8s4sI")
@@ -289,10 +291,8 @@ def read_dtb(path: str, *, bootargs: str = "", initrd: tuple[int, int] | None = 
         raise file.error(f"truncated: {len(blob)} of {size} bytes are there", "copy it again")
     if len(blob) > 1 << 20:
         raise file.error(f"is too large ({size_text(len(blob))})", "at most 1 MiB")
-    import fdt
-
     try:
-        tree = fdt.parse_dtb(blob[:size])
+        tree = _parse_dtb(blob[:size])
         if not tree.exist_node("/cpus") or not tree.exist_node("/"):
             raise ValueError("it has no /cpus")
         changed = {}
@@ -307,3 +307,19 @@ def read_dtb(path: str, *, bootargs: str = "", initrd: tuple[int, int] | None = 
         return tree.to_dtb()
     except Exception as error:  # whatever the parser stumbles over is the file's fault
         raise UserError(f"device tree {file.path}: damaged ({error or type(error).__name__}); {wanted}") from None
+
+
+def _parse_dtb(blob: bytes) -> object:
+    import fdt
+
+    # All trees that the package parses share one list of memory reservations: ours must neither find nor leave any.
+    shared = fdt.FDT().entries
+    shared.clear()
+    try:
+        tree = fdt.parse_dtb(blob)
+        tree.entries = list(shared)
+    finally:
+        shared.clear()
+    if len(tree.entries) > _MAXIMUM_RESERVATIONS:
+        raise ValueError("its memory reservations have no end")
+    return tree

@@ -130,7 +130,8 @@ def flatten(tree: Node) -> bytes:
     """The flattened tree, version 17 (Devicetree Specification 0.4, chapter 5)."""
     import fdt
 
-    blob = fdt.FDT()
+    # Its default for the memory reservations is one list that all trees share.
+    blob = fdt.FDT(entries=[])
     blob.header.version = 17
     blob.header.last_comp_version = 16
     blob.header.boot_cpuid_phys = 0

@@ -11,7 +11,7 @@ import zstandard
 from rvsim.errors import UserError
 from rvsim.soc import SocConfig
 from rvsim.soc.bootimages import add_firmware, add_initrd, add_kernel, place_guest, read_dtb
-from rvsim.soc.devicetree import soc_blob
+from rvsim.soc.devicetree import flatten, soc_blob, soc_tree
 from rvsim.soc.loader import DTB_ROOM, Layout, dtb_address
 from tests.soc.programs import RAM, elf
 
@@ -241,6 +241,16 @@ def test_what_is_no_device_tree_is_refused(path, content, message):
         read_dtb(path(content))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_memory_reservations_are_kept_and_go_nowhere_else(path):
+    tree = fdt.parse_dtb(soc_blob(SocConfig()))
+    tree.entries = [{"address": 0x8010_0000, "size": 0x1000}]
+    name = path(tree.to_dtb())
+    reservations = struct.pack(">QQQQ", 0x8010_0000, 0x1000, 0, 0)
+    for _ in range(2):
+        assert read_dtb(name, bootargs="quiet")[40:72] == reservations
+    assert flatten(soc_tree(SocConfig())) == soc_blob(SocConfig())
 
 
 def test_random_damage_to_a_device_tree_is_a_users_mistake_or_harmless(path):
