@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 
 from rvsim.frozen import Frozen
@@ -91,6 +92,15 @@ class Work:
         """Path below the outputs of the step ``name``, which must be among ``needs``."""
         step = next(step for step in self.step.needs if step.name == name)
         return os.path.join(self.home, step.folder, *parts)
+
+    def unpack(self, archive: str) -> str:
+        """Unpack a tar archive into the scratch folder; the path of the folder that it holds."""
+        with tarfile.open(archive) as file:
+            # Since Python 3.11.4, and 3.11.2 is what Debian 12 has. The archives are signed Debian's.
+            file.extraction_filter = getattr(tarfile, "data_filter", None)
+            top = file.getnames()[0].split("/")[0]
+            file.extractall(self.scratch)
+        return os.path.join(self.scratch, top)
 
     def once(self, name: str, action: Callable[[], object]) -> None:
         """Do ``action`` unless an earlier attempt at this step got past it."""

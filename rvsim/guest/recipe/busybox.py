@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tarfile
 
 from rvsim.guest.recipe import toolchain
 from rvsim.guest.run import ToolFailed
@@ -50,13 +49,8 @@ def build(work: Work) -> None:
 
 def unpack(work: Work, tree: str) -> None:
     """Unpack busybox's source to ``tree``, with Debian's fixes and ours, and with our configuration."""
-    with tarfile.open(work.fetch.source(SOURCE, RELEASE)) as file:
-        top = file.getnames()[0].split("/")[0]
-        file.extractall(work.scratch, filter="data")
-    with tarfile.open(work.fetch.source(SOURCE, RELEASE, part="diff")) as file:
-        file.extractall(work.scratch, filter="data")
-    debian = os.path.join(work.scratch, "debian")
-    source = os.path.join(work.scratch, top)
+    source = work.unpack(work.fetch.source(SOURCE, RELEASE))
+    debian = work.unpack(work.fetch.source(SOURCE, RELEASE, part="diff"))
     for fix in FIXES:
         work.run("patch", "-p1", "-i", os.path.join(debian, "patches", f"{fix}.patch"), cwd=source)
     # clang reads a pointer that busybox declares const before busybox has set it: declare it as it is.

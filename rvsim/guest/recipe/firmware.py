@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tarfile
 
 from rvsim.guest.recipe import toolchain
 from rvsim.guest.step import Step, Work
@@ -49,14 +48,12 @@ def build(work: Work) -> None:
 
 def unpack(work: Work, tree: str) -> None:
     """Unpack OpenSBI's source to ``tree`` and give it our configuration."""
-    with tarfile.open(work.fetch.source(SOURCE, RELEASE)) as file:
-        top = file.getnames()[0].split("/")[0]
-        file.extractall(work.scratch, filter="data")
-    with open(os.path.join(work.scratch, top, "platform/generic/configs/rvsim_defconfig"), "w") as file:
+    source = work.unpack(work.fetch.source(SOURCE, RELEASE))
+    with open(os.path.join(source, "platform/generic/configs/rvsim_defconfig"), "w") as file:
         file.writelines(f"CONFIG_{driver}=y\n" for driver in DRIVERS)
-    with open(os.path.join(work.scratch, top, "lib/utils/libfdt/objects.mk"), "a") as file:
+    with open(os.path.join(source, "lib/utils/libfdt/objects.mk"), "a") as file:
         file.write(ASSUME)
-    os.rename(os.path.join(work.scratch, top), tree)
+    os.rename(source, tree)
 
 
 FIRMWARE = Step(
