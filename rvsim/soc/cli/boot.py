@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Guest(Frozen):
-    """What is booted: paths, ``initrd`` may be None."""
+    """What is booted: paths; ``kernel`` and ``initrd`` may be None."""
 
     firmware: str
-    kernel: str
+    kernel: str | None
     initrd: str | None
 
 
@@ -43,7 +43,9 @@ def run(arguments: Arguments) -> int:
 
 
 def chosen_guest(arguments: Arguments) -> Guest:
-    """What the options name, and rvsim's own guest for the rest; ``--initrd none`` means none.
+    """What the options name, and rvsim's own guest for the rest; ``none`` for kernel or initrd means none.
+
+    Firmware that carries its kernel (``fw_payload``) goes with ``--kernel none``, which leaves out the initrd too.
 
     Raises
     ------
@@ -51,13 +53,15 @@ def chosen_guest(arguments: Arguments) -> Guest:
         A part is needed of rvsim's own guest, and it is not built.
     """
     own = None
-    if not (arguments.kernel and arguments.initrd and arguments.firmware):
+    initrd = arguments.initrd or ("none" if arguments.kernel == "none" else None)
+    if not (arguments.kernel and initrd and arguments.firmware):
         from rvsim.guest import guest_paths
 
         own = guest_paths()
-    initrd = arguments.initrd or own.initrd
+    initrd = initrd or own.initrd
+    kernel = arguments.kernel or own.kernel
     return Guest(
         firmware=arguments.firmware or own.firmware,
-        kernel=arguments.kernel or own.kernel,
+        kernel=None if kernel == "none" else kernel,
         initrd=None if initrd == "none" else initrd,
     )

@@ -58,7 +58,7 @@ OPTIONS = (
         convert=path,
         group="guest",
         commands=("boot",),
-        help="kernel: raw Image, ELF, gzip or zstd (default: rvsim's own guest)",
+        help="kernel: raw Image, ELF, gzip or zstd, or none (default: rvsim's own guest)",
     ),
     Option(
         name="--initrd",

@@ -22,7 +22,7 @@ def run(arguments: Arguments) -> int:
     config = configuration(arguments)
     check_outputs(arguments, {"program": path, "--dtb": arguments.dtb})
     machine = make_machine(config, arguments)
-    machine.load_elf(path, dtb=arguments.dtb)
+    machine.load(path, dtb=arguments.dtb)
     if arguments.signature and not {"begin_signature", "end_signature"} <= machine.symbols.keys():
         raise UserError(f"--signature: {path} does not define begin_signature and end_signature")
     return Session(machine, arguments, interactive_signals=True).run()

@@ -55,6 +55,7 @@ def configuration(arguments: Arguments) -> SocConfig:
         icount=arguments.icount,
         seed=arguments.seed,
         reboot=arguments.reboot,
+        verbose_firmware=arguments.log_level == "debug",
         **fields,
     )
 
