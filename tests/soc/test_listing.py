@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from rvsim.isa.assembler import assemble
-from rvsim.soc.cli.disasm import listing
+from rvsim.soc.disasm import disassemble_elf as listing
 
 OBJDUMP = next(filter(shutil.which, ("riscv64-unknown-elf-objdump", "riscv64-linux-gnu-objdump")), None)
 
