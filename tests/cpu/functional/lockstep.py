@@ -6,7 +6,7 @@ from rvsim.isa import IsaConfig
 from rvsim.isa.csr import registers
 from rvsim.isa.disassembler import disassemble
 from rvsim.isa.reference import PhysicalMemory, ReferenceHart
-from tests.cpu.functional.programs import DEVICE, M_HANDLER, RAM, RAM_SIZE, ROM, S_HANDLER
+from tests.cpu.functional.programs import DEVICE, M_HANDLER, PAGE, RAM, RAM_SIZE, ROM, S_HANDLER, WINDOW
 
 ROM_BYTES = bytes(range(256)) * 16
 #: Traps in a row after which a program is given up and started afresh.
@@ -66,6 +66,11 @@ class Pair:
         What both implement.
     per_tick
         Instructions per tick of ``mtime``; the default lets time stand still.
+
+    Attributes
+    ----------
+    trail, used
+        The last records of the reference, and the last addresses in the window that it accessed.
     """
 
     def __init__(self, ram, config=None, per_tick=1 << 60):
@@ -84,7 +89,7 @@ class Pair:
             - {"stimecmp", "stimecmph", "mcycle", "mcycleh", "minstret", "minstreth"}
         )
         self.read = [name for name in READ if name != "time" or config.has("zicntr")]
-        self.trail = []
+        self.trail, self.used = [], []
         self.both(lambda engine: engine.reset(RAM))
 
     def both(self, action):
@@ -130,15 +135,22 @@ class Pair:
         self.core.state.waiting = 0
         self.hart.waiting = False
 
+    def _step(self):
+        record = self.hart.step()
+        self.trail.append(record)
+        del self.trail[:-12]
+        if record is not None and WINDOW <= record.mem_addr < WINDOW + 32 * PAGE:
+            self.used.append(record.mem_addr)
+            del self.used[:-8]
+        return record
+
     # ---- running ------------------------------------------------------------------------------------------------
 
     def step(self):
         """One step of both, compared; returns the reference's record, or ``Exit.STUCK`` if the core gives up."""
         if self.core.step() == Exit.STUCK:
             return Exit.STUCK
-        record = self.hart.step()
-        self.trail.append(record)
-        del self.trail[:-12]
+        record = self._step()
         self.compare()
         return record
 
@@ -149,10 +161,8 @@ class Pair:
         idle = 0
         while self.hart.instret < target and idle < DEAD:
             before = self.hart.instret
-            record = self.hart.step()
+            self._step()
             idle = idle + 1 if self.hart.instret == before else 0
-            self.trail.append(record)
-            del self.trail[:-12]
         if reason == Exit.STUCK:
             for _ in range(DEAD):  # the core may have gone on to any trap of the circle
                 if not self.differences():

@@ -140,7 +140,9 @@ class Program:
         kind = random.random()
         if kind < 0.12:
             flags ^= 1 << random.randrange(8)
-        elif kind < 0.2:
+        elif kind < 0.16:
+            flags &= ~(R | W)  # what MXR makes readable
+        elif kind < 0.22:
             flags = random.getrandbits(8)
         if random.random() < 0.03:
             page = random.choice((ROM, DEVICE, 0x4000_0000, 0x1_8000_0000))
@@ -167,11 +169,16 @@ class Program:
             put(window + 4 * page, [self.entry()])
         put(low + 4 * (ROM >> 12), [ROM >> 12 << 10 | V | R | X | A | random.choice((0, U))])
 
-    def changed_entry(self):
-        """Physical address, virtual address and new value of a page-table entry of the window."""
-        page = self.random.randrange(32)
-        where = TABLES + (4 * self.random.randrange(ROOTS) + 2) * PAGE + 4 * page
-        return where, WINDOW + page * PAGE, self.entry()
+    def changed_entry(self, used, satp):
+        """Physical address, virtual address and new value of a page-table entry of the window.
+
+        Rather for an address that was ``used``, in the table that ``satp`` names.
+        """
+        roots = [TABLES + 4 * n * PAGE for n in range(ROOTS)]
+        page, root, current = self.random.randrange(32), self.random.choice(roots), (satp & 0x3F_FFFF) << 12
+        if used and current in roots and self.random.random() < 0.8:
+            page, root = self.random.choice(used) - WINDOW >> 12, current
+        return root + 2 * PAGE + 4 * page, WINDOW + page * PAGE, self.entry()
 
     # ---- values -------------------------------------------------------------------------------------------------
 
@@ -298,6 +305,8 @@ class Program:
 
     def _csr(self):
         random = self.random
+        if random.random() < 0.15:
+            return self._toggle()
         name = random.choice(_CSRS)
         register = 27 if name == "satp" else self._register()
         if random.random() < 0.25:
@@ -309,6 +318,12 @@ class Program:
         words = [csr(operation, name, rd=self._destination(), rs1=register)]
         # without the fence, what was cached under the same ASID may or may not be used
         return [*words, asm("sfence.vma")] if name == "satp" else words
+
+    def _toggle(self):
+        """The same load with SUM or MXR set, and clear again."""
+        load = asm("lw", rd=6, rs1=self.random.choice(POINTERS))
+        bit = asm("lui", rd=5, imm=self.random.choice((1 << 18, 1 << 19)))
+        return [bit, csr("csrrs", "sstatus", rs1=5), load, csr("csrrc", "sstatus", rs1=5), load]
 
     def _system(self):
         random = self.random

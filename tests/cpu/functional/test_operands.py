@@ -1,6 +1,5 @@
 """Each instruction on both engines over edge values and random operands, alone and in fused pairs."""
 
-import itertools
 import random
 
 import pytest
@@ -107,20 +106,56 @@ def random_operand(chooser, insn, operand):
     return value - (1 << where.width if negative else 0) + where.offset
 
 
-@pytest.mark.parametrize("first, second, forward", sorted(set(read_pairs())))
+PAIRS = sorted(set(read_pairs()))
+FILLER = [BY_NAME["addi"].encode(rd=0)] * 16
+PLACES = (DATA + 0x100, DATA + PAGE - 3, DATA + PAGE - 4, DATA + 0x201, 0x2000_0000, DATA + 0x7F8)
+
+
+def operands_for(pair, chooser):
+    """Registers with edge values and addresses near the ends of pages; x1 to x3 are addresses always."""
+    values = [chooser.choice(PLACES) if n % 2 or n < 4 else chooser.choice(EDGES) for n in range(1, 32)]
+    pair.registers(values)
+
+
+@pytest.mark.parametrize("first, second, forward", PAIRS)
 def test_fused_pairs(pair, first, second, forward):
-    """Runs of a pair in one block, the second reading the first's result or not, memory near the ends of pages."""
+    """A pair in one block, the second reading the first's result or not."""
     chooser = random.Random(f"{first} {second} {forward}")
-    place = itertools.cycle((DATA + 0x100, DATA + PAGE - 3, DATA + PAGE - 4, DATA + 0x201, 0x2000_0000, DATA + 0x7F8))
     for _ in range(25):
         rd = chooser.choice((8, 9, 10, 15))
         words = [encode(chooser, first, rd=rd), encode(chooser, second, **({forward: rd} if forward else {}))]
-        filler = BY_NAME["addi"].encode(rd=0)
-        put(pair, [*words, *[filler] * 16])
-        registers = [next(place) if n % 2 else chooser.choice(EDGES) for n in range(1, 32)]
-        pair.registers(registers)
+        put(pair, [*words, *FILLER])
+        operands_for(pair, chooser)
         for _ in range(2):  # the second time it is decoded and translated already
             pair.set("pc", CODE)
             pair.run(4)
-            pair.compare()
+    pair.compare(memory=True)
+
+
+@pytest.mark.parametrize("first, second, forward", PAIRS)
+@pytest.mark.parametrize("by", ["store", "bus master"])
+def test_the_second_of_a_fused_pair_is_overwritten(pair, first, second, forward, by):
+    """What was decoded as one record from the first instruction on is decoded anew."""
+    chooser = random.Random(f"{first} {second} {forward} {by}")
+    for _ in range(6):
+        rd = chooser.choice((8, 9, 10, 15))
+        fixed = {forward: rd} if forward else {}
+        old, new = encode(chooser, second, **fixed), encode(chooser, second, **fixed)
+        start = encode(chooser, first, rd=rd)
+        size, place = (4 if new & 3 == 3 else 2), CODE + (4 if start & 3 == 3 else 2)
+        writer = CODE + 0x400
+        put(pair, [BY_NAME["sw" if size == 4 else "sh"].encode(rs1=1, rs2=2), *FILLER], writer)
+        put(pair, [start, old, *FILLER])
+        operands_for(pair, chooser)
+        pair.run(4)
+        if by == "store":
+            for engine in (pair.core, pair.hart):
+                engine.x[1], engine.x[2] = place, new
+            pair.set("pc", writer)
+            pair.run(1)
+        else:
+            put(pair, [new], place)
+        operands_for(pair, chooser)
+        pair.set("pc", CODE)
+        pair.run(4)
     pair.compare(memory=True)
