@@ -1,6 +1,6 @@
 """Booting Linux and running /bin/bench, side by side with qemu-system-riscv32 on the same images.
 
-Prints Markdown tables. Usage: ``python -m benchmarks.linux [--rounds N]``. Without QEMU only rvsim is measured.
+Prints Markdown tables. Usage: ``python benchmarks/linux.py [--rounds N]``. Without QEMU only rvsim is measured.
 """
 
 from __future__ import annotations

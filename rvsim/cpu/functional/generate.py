@@ -11,7 +11,7 @@ from rvsim.native.ir import Module
 from . import control, csr, decode, handlers, memory, run, translation
 from .handlers import Spec
 
-#: Pairs of instructions worth one handler, most frequent first; written by ``benchmarks/pairs.py``.
+#: Pairs of instructions worth one handler, most frequent first; written by ``benchmarks/tuning/pairs.py``.
 PAIRS_FILE = os.path.join(os.path.dirname(__file__), "pairs.txt")
 
 

@@ -1,7 +1,7 @@
 """Which pairs of instructions are worth one handler: profile a Linux boot and the kernels of /bin/bench.
 
 Writes ``rvsim/cpu/functional/pairs.txt``. Each instruction is decoded afresh while the profile is taken, so it is
-some twenty times slower than a plain run. Usage: ``python -m benchmarks.pairs [--count N]``.
+some twenty times slower than a plain run. Usage: ``python benchmarks/tuning/pairs.py [--count N]``.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def main() -> None:
     covered = sum(value for _, value in chosen) / sum(score.values())
     with open(arguments.output, "w", encoding="ascii") as file:
         file.write("# Pairs of instructions with one handler: first, second, forwarded operand of the second.\n")
-        file.write(f"# Written by benchmarks/pairs.py from {', '.join(runs)}: {covered:.0%} of what can be fused.\n")
+        file.write(f"# Written by benchmarks/tuning/pairs.py from {', '.join(runs)}: {covered:.0%} of what can be fused.\n")
         for pair, _ in chosen:
             file.write(" ".join(pair).strip() + "\n")
     print(f"{len(chosen)} pairs, {covered:.0%} of what can be fused, to {os.path.relpath(arguments.output)}")
