@@ -6,7 +6,7 @@ from rvsim.isa import IsaConfig
 from rvsim.isa.csr import registers
 from rvsim.isa.disassembler import disassemble
 from rvsim.isa.reference import PhysicalMemory, ReferenceHart
-from tests.cpu.functional.programs import DEVICE, M_HANDLER, PAGE, RAM, RAM_SIZE, ROM, S_HANDLER, WINDOW
+from tests.cpu.functional.programs import DEVICE, M_HANDLER, PAGE, RAM, RAM_SIZE, ROM, S_HANDLER, SUPERPAGE, WINDOW
 
 ROM_BYTES = bytes(range(256)) * 16
 #: Traps in a row after which a program is given up and started afresh.
@@ -70,7 +70,7 @@ class Pair:
     Attributes
     ----------
     trail, used
-        The last records of the reference, and the last addresses in the window that it accessed.
+        The last records of the reference, and the last addresses in the window and the superpage that it accessed.
     """
 
     def __init__(self, ram, config=None, per_tick=1 << 60):
@@ -139,7 +139,7 @@ class Pair:
         record = self.hart.step()
         self.trail.append(record)
         del self.trail[:-12]
-        if record is not None and WINDOW <= record.mem_addr < WINDOW + 32 * PAGE:
+        if record is not None and WINDOW <= record.mem_addr < SUPERPAGE + 64 * PAGE:
             self.used.append(record.mem_addr)
             del self.used[:-8]
         return record

@@ -18,6 +18,8 @@ DATA, DATA_PAGES = RAM + 16 * PAGE, 16
 TABLES, ROOTS = RAM + 48 * PAGE, 3
 #: Where the page tables map random pages.
 WINDOW = 0x4000_0000
+#: Where they have a page of 4 MiB.
+SUPERPAGE = WINDOW + 0x40_0000
 
 V, R, W, X, U, G, A, D = (1 << bit for bit in range(8))
 
@@ -155,10 +157,7 @@ class Program:
         put(root, bytes(4 * PAGE))
         for slot, table in ((RAM >> 22, identity), (WINDOW >> 22, window), (0, low)):
             put(root + 4 * slot, [table >> 12 << 10 | V | random.choice((0, 0, G))])
-        superpage = RAM >> 12 << 10 | V | R | W | X | A | D | random.choice((0, U, U))
-        if random.random() < 0.2:
-            superpage ^= 1 << random.choice((0, 1, 2, 3, 6, 7, 10, 15))
-        put(root + 4 * (WINDOW + 0x40_0000 >> 22), [superpage])
+        put(root + 4 * (SUPERPAGE >> 22), [self.superpage(root)])
         put(root + 4 * (DEVICE >> 22), [DEVICE >> 12 << 10 | V | R | W | A | D | U])
         for page in range(RAM_SIZE // PAGE):
             flags = V | R | W | X | A | D | (random.choice((0, U)) if page else 0)
@@ -169,16 +168,28 @@ class Program:
             put(window + 4 * page, [self.entry()])
         put(low + 4 * (ROM >> 12), [ROM >> 12 << 10 | V | R | X | A | random.choice((0, U))])
 
-    def changed_entry(self, used, satp):
-        """Physical address, virtual address and new value of a page-table entry of the window.
+    def superpage(self, root):
+        """A random leaf of 4 MiB for RAM, or the table of the window in its place."""
+        random = self.random
+        if random.random() < 0.1:
+            return root + 2 * PAGE >> 12 << 10 | V
+        entry = RAM >> 12 << 10 | V | R | W | X | A | D | random.choice((0, U, U))
+        return entry ^ 1 << random.choice((0, 1, 2, 3, 6, 7, 10, 15)) if random.random() < 0.2 else entry
 
-        Rather for an address that was ``used``, in the table that ``satp`` names.
+    def changed_entry(self, used, satp):
+        """Physical address, virtual address and new value of an entry of the window's table, or of the superpage.
+
+        Rather for an address that was ``used``, in the tables that ``satp`` names.
         """
+        random = self.random
         roots = [TABLES + 4 * n * PAGE for n in range(ROOTS)]
-        page, root, current = self.random.randrange(32), self.random.choice(roots), (satp & 0x3F_FFFF) << 12
-        if used and current in roots and self.random.random() < 0.8:
-            page, root = self.random.choice(used) - WINDOW >> 12, current
-        return root + 2 * PAGE + 4 * page, WINDOW + page * PAGE, self.entry()
+        address, root, current = WINDOW + random.randrange(36) * PAGE, random.choice(roots), (satp & 0x3F_FFFF) << 12
+        if used and current in roots and random.random() < 0.8:
+            address, root = random.choice(used), current
+        if address >= SUPERPAGE or random.random() < 0.1:
+            address = SUPERPAGE | address & 0x3F_FFFF
+            return root + 4 * (SUPERPAGE >> 22), address, self.superpage(root)
+        return root + 2 * PAGE + 4 * (address - WINDOW >> 12), address, self.entry()
 
     # ---- values -------------------------------------------------------------------------------------------------
 
@@ -194,7 +205,7 @@ class Program:
         if kind < 0.85:
             return WINDOW + random.randrange(33) * PAGE + offset
         if kind < 0.93:
-            return WINDOW + 0x40_0000 + random.randrange(24) * PAGE + offset
+            return SUPERPAGE + random.randrange(40) * PAGE + offset
         if kind < 0.98:
             return random.choice((DEVICE, ROM)) + (offset & 0xFF)
         return random.choice((RAM - 4, RAM + RAM_SIZE - 2, 0, 0xFFFF_FFFE, 0x2000_0000, RAM + RAM_SIZE))
