@@ -91,7 +91,8 @@ def main() -> None:
     covered = sum(value for _, value in chosen) / sum(score.values())
     with open(arguments.output, "w", encoding="ascii") as file:
         file.write("# Pairs of instructions with one handler: first, second, forwarded operand of the second.\n")
-        file.write(f"# Written by benchmarks/tuning/pairs.py from {', '.join(runs)}: {covered:.0%} of what can be fused.\n")
+        source = ", ".join(runs)
+        file.write(f"# Written by benchmarks/tuning/pairs.py from {source}: {covered:.0%} of what can be fused.\n")
         for pair, _ in chosen:
             file.write(" ".join(pair).strip() + "\n")
     print(f"{len(chosen)} pairs, {covered:.0%} of what can be fused, to {os.path.relpath(arguments.output)}")

@@ -53,6 +53,11 @@ def compile_object(
         "sroa": manager.add_sroa_pass,
         "instcombine": manager.add_instruction_combine_pass,
         "simplifycfg": manager.add_simplify_cfg_pass,
+        "sccp": manager.add_sccp_pass,
+        "jump-threading": manager.add_jump_threading_pass,
+        "dse": manager.add_dead_store_elimination_pass,
+        "dce": manager.add_dead_code_elimination_pass,
+        "sink": manager.add_sinking_pass,
     }
     for name in passes:
         adders[name]()

@@ -102,7 +102,8 @@ class Value:
             return self
         f = self.function
         if self.constant is not None and type != "ptr":
-            return f.value(self.constant, type)
+            negative = signed and self.constant >> (self.width - 1)
+            return f.value(self.constant - (1 << self.width) if negative else self.constant, type)
         if type == "ptr":
             return f.emit(type, f"inttoptr {self.type} {self.text} to ptr")
         if self.type == "ptr":

@@ -42,6 +42,7 @@ def link(data: bytes) -> tuple[bytes, dict[str, int]]:
             placed[index] = len(blob)
             blob += data[offset : offset + size]
     addresses: list[int | None] = []
+    undefined: list[str] = []
     names: dict[str, int] = {}
     for section in sections:
         if section[1] != _SHT_SYMTAB:
@@ -52,6 +53,7 @@ def link(data: bytes) -> tuple[bytes, dict[str, int]]:
             address = placed[home] + value if home in placed else None
             addresses.append(address)
             text = data[strings + name : data.index(b"\0", strings + name)].decode()
+            undefined.append(text)
             if text and address is not None:
                 names[text] = address
     for section in sections:
@@ -62,7 +64,7 @@ def link(data: bytes) -> tuple[bytes, dict[str, int]]:
             target, where = addresses[info >> 32], placed[section[7]] + offset
             kind = info & 0xFFFFFFFF
             if target is None:
-                raise CannotLink("an undefined symbol")
+                raise CannotLink(f"undefined symbol {undefined[info >> 32]}")
             if kind in (_R_X86_64_PC32, _R_X86_64_PLT32):
                 struct.pack_into("<i", blob, where, target + addend - where)
             elif kind == _R_X86_64_PC64:

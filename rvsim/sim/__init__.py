@@ -1,0 +1,7 @@
+"""A compiled simulation engine for any Amaranth design. It knows nothing of RISC-V."""
+
+from .conditions import ConditionError
+from .netlist import UnsupportedDesign
+from .runner import Runner
+
+__all__ = ["ConditionError", "Runner", "UnsupportedDesign"]

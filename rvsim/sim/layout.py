@@ -1,0 +1,116 @@
+"""Where everything lives: one flat buffer for all state of a design, so that a snapshot is one copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .graph import State
+from .lowering import Design
+
+ALIGN = 64
+
+
+def storage_bits(width: int) -> int:
+    """Bits that a value of a width takes in memory: 8, 16, 32, or a multiple of 64."""
+    for size in (8, 16, 32):
+        if width <= size:
+            return size
+    return -(-width // 64) * 64
+
+
+@dataclass
+class MemoryPlace:
+    """Where a memory's rows are."""
+
+    offset: int
+    row_bytes: int
+    depth: int
+    width: int
+
+
+@dataclass
+class MessagePlace:
+    """Where a message leaves that it fired, and its values."""
+
+    flag: int
+    values: list[tuple[int, int]]
+
+
+@dataclass
+class Layout:
+    """Offsets in bytes.
+
+    Attributes
+    ----------
+    states
+        Node number of a state → offset.
+    memories
+        Cell number → place.
+    messages
+        By the message's index in the design.
+    fired
+        A 64-bit counter of messages that fired since it was cleared.
+    edges
+        One byte for each watched clock or reset: its last value.
+    size
+        Of the whole buffer.
+    """
+
+    states: dict[int, int] = field(default_factory=dict)
+    memories: dict[int, MemoryPlace] = field(default_factory=dict)
+    messages: list[MessagePlace] = field(default_factory=list)
+    edges: dict[int, int] = field(default_factory=dict)
+    fired: int = 0
+    state_bytes: int = 0
+    size: int = 0
+
+
+def lay_out(design: Design) -> Layout:
+    """Place all state of a design: small pieces together, memories behind them."""
+    layout = Layout()
+    states: list[State] = [node.extra for node in design.graph.nodes if node.op == "state"]
+    position = 8  # fired
+    for state in sorted(states, key=lambda s: -storage_bits(s.width)):
+        size = storage_bits(state.width) // 8
+        position = -(-position // size) * size
+        layout.states[state.node] = position
+        position += size
+    triggers = {b for r in design.registers for b in (r.clock, r.reset)}
+    triggers |= {w.clock for w in design.writes} | {m.clock for m in design.messages}
+    for bit in sorted(b for b in triggers if b >= 2):
+        layout.edges[bit] = position
+        position += 1
+    layout.state_bytes = position
+    for message in design.messages:
+        flag, values = position, []
+        position += 8
+        for value in message.values:
+            size = storage_bits(max(1, len(value))) // 8
+            values.append((position, size))
+            position += -(-size // 8) * 8
+        layout.messages.append(MessagePlace(flag, values))
+    for number, memory in design.memories.items():
+        position = -(-position // ALIGN) * ALIGN
+        size = storage_bits(max(1, memory.width)) // 8
+        layout.memories[number] = MemoryPlace(position, size, memory.depth, memory.width)
+        position += size * memory.depth
+    layout.size = -(-position // ALIGN) * ALIGN + ALIGN
+    return layout
+
+
+def initial(design: Design, layout: Layout) -> bytearray:
+    """The buffer at reset."""
+    data = bytearray(layout.size)
+    for node in design.graph.nodes:
+        if node.op == "state":
+            state, offset = node.extra, layout.states[node.extra.node]
+            size = storage_bits(state.width) // 8
+            data[offset : offset + size] = state.init.to_bytes(size, "little")
+    for number, memory in design.memories.items():
+        place = layout.memories[number]
+        mask = (1 << memory.width) - 1
+        for row, value in enumerate(memory.init):
+            if value:
+                start = place.offset + row * place.row_bytes
+                data[start : start + place.row_bytes] = (value & mask).to_bytes(place.row_bytes, "little")
+    return data

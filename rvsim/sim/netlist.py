@@ -1,0 +1,391 @@
+"""Amaranth's netlist, read once into plain data. The only file that touches Amaranth's private modules.
+
+What Amaranth 0.5 keeps private is the netlist itself (``amaranth.hdl._nir``) and the function that builds it; both may
+change in any release, so :func:`check_version` refuses every other one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import amaranth
+from amaranth.hdl import _ir, _nir
+
+SUPPORTED = "0.5."
+
+
+class UnsupportedDesign(Exception):
+    """The design has something that cannot be simulated here; the message names it and its source line."""
+
+
+def check_version() -> None:
+    """Refuse to read the private netlist of an Amaranth that this file was not written for.
+
+    Raises
+    ------
+    ImportError
+        Not Amaranth 0.5.
+    """
+    if not amaranth.__version__.startswith(SUPPORTED):
+        raise ImportError(
+            f"rvsim.sim reads Amaranth's internal netlist and supports Amaranth {SUPPORTED}x; "
+            f"this is {amaranth.__version__}: install 'amaranth>=0.5.10,<0.6'"
+        )
+
+
+#: A net: 0 and 1 are constants, else cell number << 16 | bit.
+Net = int
+Nets = tuple[Net, ...]
+
+
+def cell_of(net: Net) -> int:
+    """Number of the cell that drives a net."""
+    return net >> 16
+
+
+def bit_of(net: Net) -> int:
+    """Which output bit of that cell it is."""
+    return net & 0xFFFF
+
+
+@dataclass
+class Cell:
+    """Any cell: where it comes from, and its hierarchy."""
+
+    module: tuple[str, ...]
+    location: str
+    width: int = 0
+
+    def inputs(self) -> Iterator[Nets]:
+        """Values that its output depends on within the same instant."""
+        return iter(())
+
+
+@dataclass
+class Outside(Cell):
+    """Cell 0: what comes in through the design's ports, as (first bit, width, initial value)."""
+
+    ports: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass
+class Operator(Cell):
+    """``operator`` as Amaranth's netlist names them: ``+``, ``u<``, ``s>>``, ``m``, ``r|`` …"""
+
+    operator: str = ""
+    operands: tuple[Nets, ...] = ()
+
+    def inputs(self) -> Iterator[Nets]:
+        """See :class:`Cell`."""
+        return iter(self.operands)
+
+
+@dataclass
+class Part(Cell):
+    """``width`` bits of ``value`` at ``offset * stride``; beyond its end its sign, or zeros."""
+
+    value: Nets = ()
+    offset: Nets = ()
+    stride: int = 1
+    signed: bool = False
+
+    def inputs(self) -> Iterator[Nets]:
+        """See :class:`Cell`."""
+        return iter((self.value, self.offset))
+
+
+@dataclass
+class Matches(Cell):
+    """One bit: whether ``value`` matches one of the patterns of ``0``, ``1``, ``-``."""
+
+    value: Nets = ()
+    patterns: tuple[str, ...] = ()
+
+    def inputs(self) -> Iterator[Nets]:
+        """See :class:`Cell`."""
+        return iter((self.value,))
+
+
+@dataclass
+class PriorityMatch(Cell):
+    """The lowest bit of ``candidates`` that is set, if ``enable`` is."""
+
+    enable: Net = 0
+    candidates: Nets = ()
+
+    def inputs(self) -> Iterator[Nets]:
+        """See :class:`Cell`."""
+        return iter(((self.enable,), self.candidates))
+
+
+@dataclass
+class Assignment:
+    """If ``condition``, the bits from ``start`` on become ``value``."""
+
+    condition: Net
+    start: int
+    value: Nets
+
+
+@dataclass
+class AssignmentList(Cell):
+    """``default`` overwritten by the assignments in order."""
+
+    default: Nets = ()
+    assignments: tuple[Assignment, ...] = ()
+
+    def inputs(self) -> Iterator[Nets]:
+        """See :class:`Cell`."""
+        yield self.default
+        for assignment in self.assignments:
+            yield (assignment.condition,)
+            yield assignment.value
+
+
+@dataclass
+class Clocked(Cell):
+    """Something that happens at an edge of ``clock``: ``edge`` is 1 for a rising one."""
+
+    clock: Net = 0
+    edge: int = 1
+
+
+@dataclass
+class FlipFlop(Clocked):
+    """A register; ``reset`` is its asynchronous reset (0: none). With a constant clock it is an input."""
+
+    data: Nets = ()
+    init: int = 0
+    reset: Net = 0
+
+    @property
+    def is_input(self) -> bool:
+        """Nothing in the design drives it: the test bench does."""
+        return self.clock in (0, 1) and self.reset in (0, 1)
+
+
+@dataclass
+class Memory(Cell):
+    """``depth`` rows of ``width`` bits."""
+
+    name: str = ""
+    depth: int = 0
+    init: tuple[int, ...] = ()
+    signed: bool = False
+
+
+@dataclass
+class WritePort(Clocked):
+    """Writes the bits of ``data`` whose ``enable`` bit is set."""
+
+    memory: int = 0
+    address: Nets = ()
+    data: Nets = ()
+    enable: Nets = ()
+
+
+@dataclass
+class AsyncRead(Cell):
+    """The row at ``address``; 0 beyond the end."""
+
+    memory: int = 0
+    address: Nets = ()
+
+    def inputs(self) -> Iterator[Nets]:
+        """See :class:`Cell`."""
+        return iter((self.address,))
+
+
+@dataclass
+class SyncRead(Clocked):
+    """A registered read; sees what the ``transparent`` write ports (cell numbers) write at the same edge."""
+
+    memory: int = 0
+    address: Nets = ()
+    enable: Net = 0
+    transparent: tuple[int, ...] = ()
+
+
+@dataclass
+class Chunk:
+    """A value in a message, with Python's format specification."""
+
+    value: Nets
+    specification: str
+    signed: bool
+
+
+@dataclass
+class Statement(Clocked):
+    """``Print`` (kind ``print``) or a property (``assert``, ``assume``, ``cover``) that is checked when enabled.
+
+    ``clock`` 0: combinational.
+    """
+
+    kind: str = "print"
+    enable: Net = 0
+    test: Net = 1
+    message: tuple[str | Chunk, ...] = ()
+
+
+@dataclass
+class Netlist:
+    """A design as cells; cell 0 is the outside.
+
+    Attributes
+    ----------
+    cells
+        By number.
+    signals
+        Every signal of the design → its nets, by Amaranth's own signal objects.
+    names
+        Hierarchical names of each signal, in the same keying.
+    memories
+        Amaranth's memory data object → cell number.
+    """
+
+    cells: list[Cell]
+    signals: object
+    names: object
+    memories: dict[object, int] = field(default_factory=dict)
+    design: object = None
+
+
+def prepare(design: object, ports: object = ()) -> Netlist:
+    """The netlist of an elaboratable, a fragment or a prepared design.
+
+    Raises
+    ------
+    UnsupportedDesign
+        A combinational loop (with the signals and source lines on it) or a black box.
+    """
+    check_version()
+    if not isinstance(design, _ir.Design):
+        design = _ir.Fragment.get(design, None).prepare(ports=ports, hierarchy=("top",))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 1_000_000))  # Amaranth's check for loops recurses once a cell
+    try:
+        netlist = _nir.Netlist()
+        _ir._emit_netlist(netlist, design, all_undef_to_ff=True)
+        netlist.check_comb_cycles()
+        netlist.resolve_all_nets()
+    except _nir.CombinationalCycle as error:
+        raise UnsupportedDesign(str(error)) from None
+    finally:
+        sys.setrecursionlimit(limit)
+    return _convert(netlist, design)
+
+
+def _location(cell: _nir.Cell) -> str:
+    where = cell.src_loc
+    return f"{where[0]}:{where[1]}" if where else "<unknown>"
+
+
+def _nets(value: object) -> Nets:
+    return tuple(int(net) for net in value)
+
+
+def _message(text: _nir.Format | None) -> tuple[str | Chunk, ...]:
+    if text is None:
+        return ()
+    return tuple(c if isinstance(c, str) else Chunk(_nets(c.value), c.format_desc, c.signed) for c in text.chunks)
+
+
+def _convert(netlist: _nir.Netlist, design: _ir.Design) -> Netlist:
+    cells = [_convert_cell(netlist, number, cell) for number, cell in enumerate(netlist.cells)]
+    names = _names(design)
+    signals = type(netlist.signals)()
+    for signal, value in netlist.signals.items():
+        signals[signal] = _nets(value)
+    made = Netlist(cells, signals, names, design=design)
+    for fragment in design.fragments:
+        data = getattr(fragment, "_data", None)
+        if data is not None and fragment in getattr(design, "fragments", {}):
+            found = _memory_cell(netlist, design, fragment)
+            if found is not None:
+                made.memories[data] = found
+                cells[found].signed = amaranth.Shape.cast(data.shape).signed
+    return made
+
+
+def _names(design: _ir.Design) -> object:
+    """Signal → list of hierarchical names, outermost first."""
+    names = type(design.signal_lca)()
+    for info in design.fragments.values():
+        for signal, name in info.signal_names.items():
+            if signal not in names:
+                names[signal] = []
+            names[signal].append((*info.name[1:], name))
+    return names
+
+
+def _memory_cell(netlist: _nir.Netlist, design: _ir.Design, fragment: object) -> int | None:
+    """A memory's cell: it is named and placed like its fragment."""
+    path = design.fragments[fragment].name
+    for number, cell in enumerate(netlist.cells):
+        if isinstance(cell, _nir.Memory):
+            module = tuple(netlist.modules[cell.module_idx].name)
+            if (*module, cell.name) == tuple(path):
+                return number
+    return None
+
+
+def _convert_cell(netlist: _nir.Netlist, number: int, cell: _nir.Cell) -> Cell:
+    module = tuple(netlist.modules[cell.module_idx].name[1:]) if number else ()
+    place = {"module": module, "location": _location(cell)}
+    if isinstance(cell, _nir.Operator):
+        operands = tuple(_nets(v) for v in cell.inputs)
+        return Operator(**place, width=cell.width, operator=cell.operator, operands=operands)
+    if isinstance(cell, _nir.Part):
+        return Part(
+            **place, width=cell.width, value=_nets(cell.value), offset=_nets(cell.offset),
+            stride=cell.stride, signed=cell.value_signed,
+        )  # fmt: skip
+    if isinstance(cell, _nir.Matches):
+        return Matches(**place, width=1, value=_nets(cell.value), patterns=cell.patterns)
+    if isinstance(cell, _nir.PriorityMatch):
+        return PriorityMatch(**place, width=len(cell.inputs), enable=int(cell.en), candidates=_nets(cell.inputs))
+    if isinstance(cell, _nir.AssignmentList):
+        assignments = tuple(Assignment(int(a.cond), a.start, _nets(a.value)) for a in cell.assignments)
+        return AssignmentList(**place, width=len(cell.default), default=_nets(cell.default), assignments=assignments)
+    if isinstance(cell, _nir.FlipFlop):
+        return FlipFlop(
+            **place, width=len(cell.data), clock=int(cell.clk), edge=int(cell.clk_edge == "pos"),
+            data=_nets(cell.data), init=cell.init, reset=int(cell.arst),
+        )  # fmt: skip
+    if isinstance(cell, _nir.Memory):
+        return Memory(**place, width=cell.width, name=cell.name, depth=cell.depth, init=tuple(cell.init))
+    if isinstance(cell, _nir.SyncWritePort):
+        return WritePort(
+            **place, clock=int(cell.clk), edge=int(cell.clk_edge == "pos"), memory=cell.memory,
+            address=_nets(cell.addr), data=_nets(cell.data), enable=_nets(cell.en),
+        )  # fmt: skip
+    if isinstance(cell, _nir.AsyncReadPort):
+        return AsyncRead(**place, width=cell.width, memory=cell.memory, address=_nets(cell.addr))
+    if isinstance(cell, _nir.SyncReadPort):
+        return SyncRead(
+            **place, width=cell.width, clock=int(cell.clk), edge=int(cell.clk_edge == "pos"), memory=cell.memory,
+            address=_nets(cell.addr), enable=int(cell.en), transparent=tuple(cell.transparent_for),
+        )  # fmt: skip
+    if isinstance(cell, _nir.AsyncPrint | _nir.SyncPrint):
+        clock = (int(cell.clk), int(cell.clk_edge == "pos")) if isinstance(cell, _nir.SyncPrint) else (0, 1)
+        return Statement(
+            **place, clock=clock[0], edge=clock[1], kind="print", enable=int(cell.en), message=_message(cell.format)
+        )
+    if isinstance(cell, _nir.AsyncProperty | _nir.SyncProperty):
+        clock = (int(cell.clk), int(cell.clk_edge == "pos")) if isinstance(cell, _nir.SyncProperty) else (0, 1)
+        return Statement(
+            **place, clock=clock[0], edge=clock[1], kind=cell.kind, enable=int(cell.en), test=int(cell.test),
+            message=_message(cell.format),
+        )  # fmt: skip
+    if isinstance(cell, _nir.Top):
+        return Outside(**place, ports=tuple((start, width, 0) for start, width in cell.ports_i.values()))
+    if isinstance(cell, _nir.Instance):
+        raise UnsupportedDesign(
+            f"{_location(cell)}: Instance {cell.type!r} ({'.'.join((*module, cell.name))}) is a black box without a "
+            f"model: replace it by an Amaranth model for simulation"
+        )
+    kind = type(cell).__name__
+    raise UnsupportedDesign(f"{_location(cell)}: {kind} in {'.'.join(module) or 'top'} cannot be simulated")

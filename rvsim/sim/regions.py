@@ -1,0 +1,124 @@
+"""Where values are needed: a tree of conditions, and for each node the deepest place in it that covers all its uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .graph import SHIFT, Graph
+from .paths import Bits, Literal, Path, extend
+
+
+class Region:
+    """A place in the decision tree: everything in it runs only if its path is taken."""
+
+    __slots__ = ("children", "depth", "literal", "parent", "path")
+
+    def __init__(self, parent: Region | None, literal: Literal | None) -> None:
+        self.parent, self.literal = parent, literal
+        self.children: dict[Literal, Region] = {}
+        self.depth = 0 if parent is None else parent.depth + 1
+        self.path: Path = () if parent is None else extend(parent.path, [literal]) or ()
+
+    def child(self, literal: Literal) -> Region:
+        """The region one literal deeper."""
+        found = self.children.get(literal)
+        if found is None:
+            found = self.children[literal] = Region(self, literal)
+        return found
+
+    def within(self, path: Path) -> Region | None:
+        """The region of a further path; literals that hold here are left out; ``None``: never taken from here."""
+        whole = extend(self.path, list(path))
+        if whole is None:
+            return None
+        region = self
+        for index, literal in enumerate(whole):
+            if index >= len(self.path) or literal != self.path[index]:
+                region = region.child(literal)
+        return region
+
+    def common(self, other: Region) -> Region:
+        """The deepest region that contains both."""
+        a, b = self, other
+        while a is not b:
+            if a.depth >= b.depth:
+                a = a.parent
+            else:
+                b = b.parent
+        return a
+
+    def up_to(self, top: Region | None) -> list[Region]:
+        """This region and those around it, up to but without ``top``."""
+        found, region = [], self
+        while region is not None and region is not top:
+            found.append(region)
+            region = region.parent
+        return found
+
+
+@dataclass
+class PlacedArm:
+    """An arm of a node or register with its region."""
+
+    region: Region
+    path: Path
+    start: int
+    value: Bits
+
+
+@dataclass
+class Placement:
+    """Regions of all nodes that are used, and of the arms of decisions."""
+
+    graph: Graph
+    root: Region = field(default_factory=lambda: Region(None, None))
+    region: dict[int, Region] = field(default_factory=dict)
+    arms: dict[int, list[PlacedArm]] = field(default_factory=dict)
+
+    def use(self, value: Bits, region: Region) -> None:
+        """A value is needed in a region."""
+        for bit in value:
+            if bit >= 2:
+                number = bit >> SHIFT
+                if self.graph.nodes[number].op != "state":
+                    old = self.region.get(number)
+                    self.region[number] = region if old is None else old.common(region)
+
+    def place(self, path: Path, inside: Region) -> Region | None:
+        """The region of a path inside another, whose conditions are thereby needed on the way."""
+        region = inside.within(path)
+        if region is not None:
+            for step in region.up_to(inside):
+                self.use(step.literal.bits, step.parent)
+        return region
+
+    def finish(self) -> None:
+        """Place all nodes, users before what they use; call it once all roots have said what they need."""
+        nodes = self.graph.nodes
+        for number in range(len(nodes) - 1, 0, -1):
+            region = self.region.get(number)
+            if region is None:
+                continue
+            node = nodes[number]
+            if node.op == "list":
+                self.use(node.args[0], region)
+                self.arms[number] = self._arms([(a.path, a.start, a.value) for a in node.arms], region)
+            elif node.op == "mux":
+                (condition,), then, otherwise = node.args
+                choices = [
+                    (self.graph.literals(condition, wanted), v) for wanted, v in ((True, then), (False, otherwise))
+                ]
+                self.use((condition,), region)
+                self.arms[number] = self._arms([(tuple(p), 0, v) for p, v in choices if p is not None], region)
+            else:
+                for value in node.args:
+                    self.use(value, region)
+
+    def _arms(self, arms: list[tuple[Path, int, Bits]], inside: Region) -> list[PlacedArm]:
+        placed = []
+        for path, start, value in arms:
+            region = self.place(path, inside)
+            if region is not None:
+                self.use(value, region)
+                placed.append(PlacedArm(region, path, start, value))
+        return placed

@@ -1,0 +1,219 @@
+"""Order: which action comes when, and where the decision tree is entered.
+
+Shared logic runs first, then stores with what only they need. A region is entered when most of what it waits for
+is done, so that it is entered seldom more than once; all choices are made from counters that are kept up to
+date, so the effort grows with the number of dependences.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .regions import Region
+
+
+@dataclass(eq=False)
+class Action:
+    """One thing to do in a region.
+
+    Attributes
+    ----------
+    run
+        Emits it.
+    after
+        Actions that must come before.
+    reads
+        States whose old value it reads.
+    stores
+        State that it changes; ``None``: none.
+    is_sink
+        Changes state or memory: nothing waits for it.
+    uses
+        Nodes whose values it needs, for the emitter.
+    waits
+        Nodes that must be complete before: those, and the conditions of its region.
+    defines
+        Node whose whole value it makes.
+    """
+
+    region: Region
+    run: Callable[[], None]
+    after: set[Action] = field(default_factory=set)
+    reads: set[int] = field(default_factory=set)
+    stores: int | None = None
+    is_sink: bool = False
+    uses: set[int] = field(default_factory=set)
+    waits: set[int] = field(default_factory=set)
+    defines: int | None = None
+    number: int = 0
+    missing: int = 0
+    before: list[Action] = field(default_factory=list)
+    done: bool = False
+    late: bool = False
+
+
+@dataclass
+class Branch:
+    """A decision: visits of the regions that it leads to, all with literals about one bit or value."""
+
+    visits: list[Visit]
+
+
+@dataclass
+class Visit:
+    """One entry into a region: what is done there, in order."""
+
+    region: Region
+    items: list[Action | Branch] = field(default_factory=list)
+
+
+class Scheduler:
+    """Makes the tree of visits out of actions."""
+
+    def __init__(self, root: Region, actions: list[Action]) -> None:
+        self.root, self.actions = root, actions
+        self.ready: dict[Region, list[Action]] = defaultdict(list)
+        self.ready_below: dict[Region, int] = defaultdict(int)
+        #: Unmet dependences of actions in a region on actions outside of it.
+        self.blocked: dict[Region, int] = defaultdict(int)
+        #: Reads outside a region of states that are stored inside it.
+        self.disturbed: dict[Region, int] = defaultdict(int)
+        self.readers: dict[int, set[Action]] = defaultdict(set)
+        self.storers: dict[int, list[Action]] = defaultdict(list)
+        self.held: list[Action] = []
+        self.second = False
+
+    def run(self) -> Visit:
+        """The program."""
+        for number, action in enumerate(self.actions):
+            action.number = number
+        for action in self.actions:
+            action.missing = len(action.after)
+            for earlier in action.after:
+                earlier.before.append(action)
+                self._dependence(earlier, action, 1)
+            for state in action.reads:
+                self.readers[state].add(action)
+            if action.stores is not None:
+                self.storers[action.stores].append(action)
+        self._classify()
+        for state, storers in self.storers.items():
+            for storer in storers:
+                for reader in self.readers[state]:
+                    self._disturbance(reader, storer, 1)
+        for action in self.actions:
+            if not action.missing:
+                self._mark_ready(action)
+        visit = Visit(self.root)
+        self._visit(visit)
+        self.second = True
+        for action in self.held:
+            self._mark_ready(action)
+        self._visit(visit)
+        assert all(a.done for a in self.actions), "an action was never scheduled"
+        return visit
+
+    def _classify(self) -> None:
+        """Late: needed only by stores of one and the same region."""
+        order, missing = [], {a: a.missing for a in self.actions}
+        queue = [a for a in self.actions if not a.missing]
+        while queue:
+            action = queue.pop()
+            order.append(action)
+            for later in action.before:
+                missing[later] -= 1
+                if not missing[later]:
+                    queue.append(later)
+        home: dict[Action, Region | None] = {}
+        for action in reversed(order):
+            if action.is_sink:
+                home[action] = action.region
+                continue
+            regions = {home[later] for later in action.before}
+            home[action] = regions.pop() if len(regions) == 1 else None
+        for action in self.actions:
+            action.late = home[action] is not None
+
+    def _dependence(self, earlier: Action, later: Action, amount: int) -> None:
+        """Count a dependence at the regions that contain the later action but not the earlier one."""
+        for region in later.region.up_to(earlier.region.common(later.region)):
+            self.blocked[region] += amount
+
+    def _disturbance(self, reader: Action, storer: Action, amount: int) -> None:
+        for region in storer.region.up_to(reader.region.common(storer.region)):
+            self.disturbed[region] += amount
+
+    def _mark_ready(self, action: Action) -> None:
+        if action.late and not self.second:
+            self.held.append(action)
+            return
+        self.ready[action.region].append(action)
+        for region in action.region.up_to(None):
+            self.ready_below[region] += 1
+
+    def _finish(self, action: Action) -> None:
+        action.done = True
+        for region in action.region.up_to(None):
+            self.ready_below[region] -= 1
+        for later in action.before:
+            self._dependence(action, later, -1)
+            later.missing -= 1
+            if not later.missing:
+                self._mark_ready(later)
+        for state in action.reads:
+            self.readers[state].discard(action)
+            for storer in self.storers[state]:
+                if not storer.done:
+                    self._disturbance(action, storer, -1)
+
+    def _quiet(self, action: Action) -> bool:
+        """Whether nobody else still reads what the action stores."""
+        return action.stores is None or not (self.readers[action.stores] - {action})
+
+    def _pick(self, region: Region, may_disturb: bool) -> Action | None:
+        """The next ready action of a region: stores that disturb nobody, then anything but stores, then the rest."""
+        ready = self.ready[region]
+        best = None
+        for index, action in enumerate(ready):
+            if action.is_sink and self._quiet(action):
+                best = index
+                break
+            if best is None and not action.is_sink:
+                best = index
+        if best is None and may_disturb and ready:
+            best = 0
+        return ready.pop(best) if best is not None else None
+
+    def _visit(self, visit: Visit) -> None:
+        region = visit.region
+        while True:
+            groups = self._groups(region)
+            action = self._pick(region, may_disturb=not groups)
+            if action is not None:
+                visit.items.append(action)
+                self._finish(action)
+                continue
+            if not groups:
+                return
+            branch = Branch([])
+            visit.items.append(branch)
+            for child in min(groups, key=self._cost):
+                if self.ready_below[child]:
+                    inner = Visit(child)
+                    branch.visits.append(inner)
+                    self._visit(inner)
+
+    def _groups(self, region: Region) -> list[list[Region]]:
+        """Children with something ready, those about one bit or value together."""
+        groups: dict[tuple, list[Region]] = {}
+        for literal, child in region.children.items():
+            if self.ready_below[child]:
+                groups.setdefault(literal.key, []).append(child)
+        return list(groups.values())
+
+    def _cost(self, group: Iterable[Region]) -> tuple[int, int, int]:
+        blocked = sum(self.blocked[r] for r in group)
+        disturbed = sum(self.disturbed[r] for r in group) if self.second else 0
+        return (blocked > 0, disturbed, blocked)

@@ -1,0 +1,260 @@
+"""What one instant of a design does, as functions: all registers of some clocks at once, values to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rvsim.native.ir import Function, Value
+
+from .emitter import Emitter
+from .graph import SHIFT, Arm, Graph
+from .layout import Layout, storage_bits
+from .lowering import Design, Message, Register, Write
+from .paths import Bit, Bits, Path, extend
+from .regions import PlacedArm, Placement, Region
+from .schedule import Action, Scheduler
+
+#: Says for a trigger (bit, edge) under which path it fires in this step; ``None``: not at all.
+Fires = Callable[[Bit, int], Path | None]
+
+
+class Step:
+    """One function body: roots are added, then :meth:`emit` writes everything they need."""
+
+    def __init__(self, design: Design, layout: Layout, f: Function, state: Value, *, poison: bool = False) -> None:
+        self.design, self.layout, self.f, self.state = design, layout, f, state
+        self.graph: Graph = design.graph
+        self.placement = Placement(self.graph)
+        self.emitter = Emitter(self.graph, layout, f, state, poison)
+        self._roots: list[Callable[[], None]] = []
+        self.actions: list[Action] = []
+        self._made: dict[int, list[Action]] = {}
+        self._memory_reads: dict[int, list[Action]] = {}
+        self._writes: dict[int, Action] = {}
+
+    # -- roots
+
+    def observe(self, value: Bits, store: Callable[[Value], None]) -> None:
+        """Compute a value and hand it over."""
+        root = self.placement.root
+        self.placement.use(value, root)
+        self._roots.append(lambda: self._sink(root, lambda: store(self.emitter.get(value)), value))
+
+    def register(self, register: Register, fires: Fires) -> None:
+        """A register takes its next value."""
+        state = register.state
+        node = self.graph.nodes[register.data[0] >> SHIFT] if register.data[0] >= 2 else None
+        own = tuple((state.node << SHIFT) + bit for bit in range(state.width))
+        whole = node is not None and node.op == "list" and register.data == self._all_of(register.data[0])
+        default, arms = (node.args[0], list(node.arms)) if whole else (register.data, [])
+        clocked = fires(register.clock, register.edge)
+        changes: list[Arm] = []
+        if clocked is not None:
+            if default != own:
+                changes.append(Arm(clocked, 0, default))
+            for arm in arms:
+                path = extend(clocked, list(arm.path))
+                if path is not None:
+                    changes.append(Arm(path, arm.start, arm.value))
+        if register.reset != 0:
+            level = self.graph.literals(register.reset, True)
+            for path in (fires(register.reset, 1), clocked and extend(clocked, level) if clocked is not None else None):
+                path = extend(path, level) if path is not None else None
+                if path is not None:
+                    changes.append(Arm(path, 0, register.reset_value))
+            if clocked == ():
+                path = extend((), level)
+                if path is not None:
+                    changes.append(Arm(path, 0, register.reset_value))
+        placed = self._place(changes)
+        if placed:
+            self._roots.append(lambda: self._store_register(state.node, state.width, placed))
+
+    def _all_of(self, bit: Bit) -> Bits:
+        number = bit >> SHIFT
+        return tuple((number << SHIFT) + n for n in range(self.graph.nodes[number].width))
+
+    def _place(self, arms: list[Arm]) -> list[PlacedArm]:
+        placed = []
+        for arm in arms:
+            region = self.placement.place(arm.path, self.placement.root)
+            if region is not None:
+                self.placement.use(arm.value, region)
+                placed.append(PlacedArm(region, arm.path, arm.start, arm.value))
+        return placed
+
+    def write(self, write: Write, fires: Fires) -> None:
+        """A memory row is written."""
+        path = fires(write.clock, write.edge)
+        if path is None or not write.data:
+            return
+        enable = write.enable
+        distinct = tuple(dict.fromkeys(enable))
+        any_bit = self.graph.operator("r|", (distinct,), 1)[0] if len(distinct) > 1 else distinct[0]
+        path = extend(path, self.graph.literals(any_bit, True))
+        if path is None:
+            return
+        region = self.placement.place(path, self.placement.root)
+        if region is None:
+            return
+        for value in (write.address, write.data, enable):
+            self.placement.use(value, region)
+        if len(distinct) == 1:
+            enable = (1,) * len(write.data)
+        self._roots.append(lambda: self._store_row(write, enable, region))
+
+    def message(self, index: int, message: Message, fires: Fires) -> None:
+        """A ``Print`` or property leaves its values for the host."""
+        path = fires(message.clock, message.edge)
+        if path is None:
+            return
+        path = extend(path, self.graph.literals(message.enable, True))
+        if message.cell.kind in ("assert", "assume"):
+            path = extend(path, self.graph.literals(message.test, False))
+        elif message.cell.kind == "cover":
+            path = extend(path, self.graph.literals(message.test, True))
+        region = None if path is None else self.placement.place(path, self.placement.root)
+        if region is None:
+            return
+        for value in message.values:
+            self.placement.use(value, region)
+        self._roots.append(lambda: self._leave_message(index, message, region))
+
+    def pin(self, value: Bits) -> None:
+        """Make a value available at the outermost level even if only deeper ones use it."""
+        self.placement.use(value, self.placement.root)
+
+    # -- actions
+
+    def emit(self) -> None:
+        """Place, schedule and write everything."""
+        self.placement.finish()
+        for number in range(1, len(self.graph.nodes)):
+            if number in self.placement.region:
+                self._define(number)
+        for root in self._roots:
+            root()
+        # A value may wait for a condition that was made later than itself, so dependences come last.
+        for action in self.actions:
+            for node in action.waits:
+                action.after.update(self._made[node])
+        visit = Scheduler(self.placement.root, self.actions).run()
+        self.emitter.plan(visit)
+        self.emitter.emit(visit)
+
+    def _action(self, region: Region, run: Callable[[], None], *values: Bits, inside: Region | None = None) -> Action:
+        """An action that needs values, and the conditions of its region (inside another, whose own are met)."""
+        action = Action(region, run)
+        for value in values:
+            self._needs(action, value)
+        for outer in region.up_to(inside):
+            if outer.literal is not None:
+                action.waits |= self.emitter.sources(outer.literal.bits)[0]
+        self.actions.append(action)
+        return action
+
+    def _needs(self, action: Action, value: Bits) -> None:
+        nodes, states = self.emitter.sources(value)
+        action.uses |= nodes
+        action.waits |= nodes
+        action.reads |= states
+
+    def _sink(self, region: Region, run: Callable[[], None], *values: Bits) -> Action:
+        action = self._action(region, run, *values)
+        action.is_sink = True
+        return action
+
+    def _define(self, number: int) -> None:
+        """Actions that make a node's value."""
+        node, region, emitter = self.graph.nodes[number], self.placement.region[number], self.emitter
+        arms = self.placement.arms.get(number)
+        if arms is None:
+            action = self._action(region, lambda: emitter.remember(number, emitter.evaluate(node)), *node.args)
+            action.defines = number
+            self._made[number] = [action]
+            if node.op == "read":
+                self._memory_reads.setdefault(node.extra, []).append(action)
+            return
+        emitter.slot(number)
+        made: list[tuple[Path | None, Action]] = []
+        if node.op == "list":
+            default = node.args[0]
+            action = self._action(region, lambda: self._put(number, None, 0, default), default)
+            made.append((None, action))
+        for arm in arms:
+            run = self._arm(number, arm, node.op == "mux")
+            action = self._action(arm.region, run, arm.value)
+            for path, earlier in made:
+                if node.op == "list" and (path is None or not _exclusive(path, arm.path)):
+                    action.after.add(earlier)
+            made.append((arm.path, action))
+        self._made[number] = [action for _, action in made]
+
+    def _arm(self, number: int, arm: PlacedArm, whole: bool) -> Callable[[], None]:
+        return lambda: self._put(number, arm, arm.start, arm.value)
+
+    def _put(self, number: int, arm: PlacedArm | None, start: int, value: Bits) -> None:
+        f, emitter = self.f, self.emitter
+        slot, width = emitter.slot(number), self.graph.nodes[number].width
+        if len(value) == width:
+            f.store(emitter.get(value), slot)
+        else:
+            f.store(emitter.insert(f.load(f"i{width}", slot), start, value), slot)
+
+    def _store_register(self, state: int, width: int, arms: list[PlacedArm]) -> None:
+        emitter = self.emitter
+        made: list[tuple[Path, Action]] = []
+        for arm in arms:
+
+            def run(arm: PlacedArm = arm) -> None:
+                if len(arm.value) == width:
+                    value = emitter.get(arm.value)
+                else:
+                    value = emitter.insert(emitter.current_state(state), arm.start, arm.value)
+                emitter.store_state(state, value)
+
+            action = self._sink(arm.region, run, arm.value)
+            action.stores = state
+            for path, earlier in made:
+                if not _exclusive(path, arm.path):
+                    action.after.add(earlier)
+            made.append((arm.path, action))
+
+    def _store_row(self, write: Write, enable: Bits, region: Region) -> None:
+        emitter = self.emitter
+        action = self._sink(
+            region, lambda: emitter.write_row(write.memory, write.address, write.data, enable),
+            write.address, write.data, enable,
+        )  # fmt: skip
+        action.after.update(self._memory_reads.get(write.memory, ()))
+        if write.memory in self._writes:
+            action.after.add(self._writes[write.memory])
+        self._writes[write.memory] = action
+
+    def _leave_message(self, index: int, message: Message, region: Region) -> None:
+        f, emitter, place = self.f, self.emitter, self.layout.messages[index]
+
+        def run() -> None:
+            for value, (offset, size) in zip(message.values, place.values):
+                if value:
+                    f.store(emitter.get(value).to(f"i{size * 8}"), self.state.at(offset))
+            f.store(f.value(1, "i64"), self.state.at(place.flag))
+            count = self.state.at(self.layout.fired)
+            f.store(f.load("i64", count) + 1, count)
+
+        self._sink(region, run, *message.values)
+
+
+def _exclusive(a: Path, b: Path) -> bool:
+    from .paths import exclusive
+
+    return exclusive(a, b)
+
+
+def store_at(f: Function, base: Value, offset: int) -> Callable[[Value], None]:
+    """A receiver for :meth:`Step.observe` that stores to memory in the usual size."""
+
+    def store(value: Value) -> None:
+        f.store(value.to(f"i{storage_bits(value.width)}"), base.at(offset))
+
+    return store

@@ -1,0 +1,67 @@
+"""Random designs, cycle by cycle against Amaranth's own simulator."""
+
+import random
+import warnings
+
+import pytest
+from amaranth.sim import Simulator
+
+from rvsim.sim import Runner
+
+from .designs import RandomDesign
+
+CYCLES = 40
+
+
+def compare(seed, size, cycles=CYCLES):
+    """Differences (cycle, signal, ours, pysim's) of one design under random inputs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # random conditions look like mistakes
+        design = RandomDesign(seed, size=size)
+        simulator = Simulator(design)
+    simulator.add_clock(1e-6)
+    run = Runner(simulator._design)
+    r, found = random.Random(seed), []
+    present = [s for s in design.signals if _is_part(run, s)]
+    inputs = [s for s in design.inputs if len(s) and _is_part(run, s)]
+
+    async def bench(ctx):
+        for cycle in range(cycles):
+            for signal in inputs:
+                value = r.choice([0, -1, 1, r.getrandbits(140)]) & ((1 << len(signal)) - 1)
+                run[signal] = value
+                signed = signal.shape().signed and value >> (len(signal) - 1)
+                ctx.set(signal, value - (1 << len(signal)) if signed else value)
+            for signal in present:
+                ours, theirs = run[signal], ctx.get(signal) & ((1 << len(signal)) - 1)
+                if ours != theirs:
+                    found.append((cycle, signal.name, hex(ours), hex(theirs)))
+            if found:
+                return
+            await ctx.tick()
+            run(1)
+
+    simulator.add_testbench(bench)
+    simulator.run()
+    return found
+
+
+def _is_part(run, signal):
+    try:
+        run.bits(signal)
+    except KeyError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("size", [4, 8, 16, 30, 60])
+def test_random_designs_agree_with_pysim(size):
+    for seed in range(6):
+        assert compare(seed, size) == [], f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [6, 24, 96])
+def test_many_random_designs_agree_with_pysim(size):
+    for seed in range(1000, 1010):
+        assert compare(seed, size) == [], f"seed {seed}"

@@ -1,0 +1,175 @@
+"""Running freely: cycles, conditions, looking, changing, snapshots, and what is refused."""
+
+import pytest
+from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
+from amaranth.lib.memory import Memory
+
+from rvsim.sim import ConditionError, Runner, UnsupportedDesign
+
+
+class Counter(Elaboratable):
+    """Counts, writes what it counts into a memory, and says when it is at 200."""
+
+    def __init__(self):
+        self.enable = Signal(init=1)
+        self.total = Signal(16)
+        self.done = Signal()
+
+    def elaborate(self, platform):
+        m = Module()
+        count = Signal(8, name="count")
+        m.submodules.ram = ram = Memory(shape=16, depth=32, init=[3 * n for n in range(32)])
+        port = ram.write_port()
+        m.d.comb += [port.addr.eq(count), port.data.eq(count * 5), port.en.eq(self.enable), self.done.eq(count == 200)]
+        with m.If(self.enable):
+            m.d.sync += [count.eq(count + 1), self.total.eq(self.total + count)]
+        return m
+
+
+def test_cycles_run_and_values_are_seen():
+    counter = Counter()
+    run = Runner(counter)
+    assert run(10) == 10
+    assert (run["count"], run[counter.total], run["done"], run.cycle) == (10, 45, 0, 10)
+
+
+def test_condition_stops_at_the_beginning_of_its_cycle():
+    counter = Counter()
+    run = Runner(counter)
+    assert run.until(counter.done, max_cycles=1000)
+    assert (run["count"], run["done"], run.cycle) == (200, 1, 200)
+
+
+def test_condition_as_text():
+    run = Runner(Counter())
+    assert run.until("count[3:0] == 7 and total > 100 and not done", max_cycles=1000)
+    assert run["count"] == 23
+
+
+def test_condition_that_never_holds_gives_up():
+    run = Runner(Counter())
+    assert not run.until("count == 255 and total == 0", max_cycles=300)
+    assert run.cycle == 300
+
+
+def test_input_is_driven_from_outside():
+    counter = Counter()
+    run = Runner(counter)
+    run(5)
+    run[counter.enable] = 0
+    run(5)
+    assert run["count"] == 5
+
+
+def test_memory_is_shared_not_copied():
+    run = Runner(Counter())
+    rows = run.memory("ram")
+    assert list(rows[:4]) == [0, 3, 6, 9]
+    run(3)
+    assert list(rows[:4]) == [0, 5, 10, 9]
+
+
+def test_snapshot_and_return():
+    run = Runner(Counter())
+    run(7)
+    state = run.save()
+    run(100)
+    run.restore(state)
+    assert run["count"] == 7
+    with pytest.raises(ValueError, match="another design"):
+        run.restore(state + b"x")
+
+
+def test_names_are_found_by_pattern_and_near_ones_are_offered():
+    run = Runner(Counter())
+    assert "ram.port__addr" in run.signals("ram.*")
+    with pytest.raises(KeyError, match="near: count"):
+        run["cout"]
+    with pytest.raises(KeyError, match="no signal"):
+        run.signals("zebra*")
+    with pytest.raises(KeyError, match="near: ram"):
+        run.memory("rom")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("count ==", "does not parse"),
+        ("cout == 3", "near: count"),
+        ("count + 1", "neither a signal, a number, nor a comparison"),
+        ("count[9] == 1", "outside the 8 bits"),
+        ("__import__('os')", "neither a signal"),
+    ],
+)
+def test_condition_that_cannot_be_understood(text, message):
+    with pytest.raises(ConditionError, match=message):
+        Runner(Counter()).until(text, max_cycles=1)
+
+
+def test_combinational_signal_cannot_be_changed():
+    run = Runner(Counter())
+    with pytest.raises(ValueError, match="combinational"):
+        run["done"] = 1
+
+
+def test_combinational_loop_is_named():
+    class Loop(Elaboratable):
+        def elaborate(self, platform):
+            m = Module()
+            a, b = Signal(name="alpha"), Signal(name="beta")
+            m.d.comb += [a.eq(~b), b.eq(a)]
+            return m
+
+    with pytest.raises(UnsupportedDesign, match=r"(?s)alpha.*beta|beta.*alpha"):
+        Runner(Loop())
+
+
+def test_false_loop_between_words_is_cut_to_bits():
+    class Ripple(Elaboratable):
+        def __init__(self):
+            self.a, self.b = Signal(8), Signal(8)
+
+        def elaborate(self, platform):
+            m = Module()
+            chain = Signal(9)
+            m.d.comb += chain[0].eq(1)
+            for bit in range(8):
+                m.d.comb += chain[bit + 1].eq(chain[bit] & self.a[bit])
+            m.d.comb += self.b.eq(chain[1:])
+            return m
+
+    ripple = Ripple()
+    run = Runner(ripple)
+    run[ripple.a] = 0b0001_0111
+    assert run[ripple.b] == 0b111
+
+
+def test_black_box_is_refused_by_name():
+    class Box(Elaboratable):
+        def elaborate(self, platform):
+            m = Module()
+            m.submodules.pll = Instance("PLL", o_y=Signal())
+            return m
+
+    with pytest.raises(UnsupportedDesign, match=r"'PLL'.*black box"):
+        Runner(Box())
+
+
+def test_two_clocks_and_both_edges():
+    class Two(Elaboratable):
+        def __init__(self):
+            self.slow, self.fast, self.falling = Signal(8), Signal(8), Signal(8)
+
+        def elaborate(self, platform):
+            m = Module()
+            m.domains.fast = ClockDomain(reset_less=True)
+            m.domains.neg = ClockDomain(clk_edge="neg", reset_less=True)
+            m.d.sync += self.slow.eq(self.slow + 1)
+            m.d.fast += self.fast.eq(self.fast + 1)
+            m.d.neg += self.falling.eq(self.falling + self.slow)
+            return m
+
+    two = Two()
+    run = Runner(two, clocks={"fast": 3})
+    run(4)
+    assert (run[two.slow], run[two.fast], run[two.falling]) == (4, 12, 1 + 2 + 3 + 4)
