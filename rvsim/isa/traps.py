@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from . import interrupts
+
 
 class Privilege(IntEnum):
     """Privilege modes by their encoding (section 1.2)."""
@@ -35,12 +37,12 @@ class Cause(IntEnum):
 class Interrupt(IntEnum):
     """Interrupt codes: bit numbers of ``mip``, ``mie``, ``mideleg``."""
 
-    SSI = 1
-    MSI = 3
-    STI = 5
-    MTI = 7
-    SEI = 9
-    MEI = 11
+    SSI = interrupts.SSI
+    MSI = interrupts.MSI
+    STI = interrupts.STI
+    MTI = interrupts.MTI
+    SEI = interrupts.SEI
+    MEI = interrupts.MEI
 
 
 #: Interrupts by decreasing priority among those that go to the same privilege mode (section 3.1.9).

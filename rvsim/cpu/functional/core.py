@@ -6,6 +6,7 @@ import ctypes
 import time
 
 from rvsim.isa.config import IsaConfig
+from rvsim.isa.interrupts import MTI, STI
 
 from . import state as s
 from .build import interpreter
@@ -32,7 +33,7 @@ class Exit:
 #: ``seconds=None``: no deadline.
 _NEVER = (1 << 64) - 1
 
-_MIP_MTIP, _MIP_STIP = 1 << 7, 1 << 5
+_MACHINE = 3
 
 
 class FunctionalCore:
@@ -46,7 +47,7 @@ class FunctionalCore:
         RAM in bytes (a multiple of 4096), and the contents of the ROM.
     bus
         Serves physical accesses outside RAM and ROM: ``read(address, size)``, ``write(address, size, value)``; an
-        :class:`rvsim.bus.BusError` becomes an access fault.
+        :class:`rvsim.bus.BusError` becomes an access fault. ``None``: nothing answers there.
     icount
         Time is a function of the instruction count.
     on_build
@@ -140,7 +141,7 @@ class FunctionalCore:
         state = self.state
         first, last = s.HartState.x.offset, s.HartState.tlb.offset
         ctypes.memset(self._state_address + first, 0, last - first)
-        state.pc, state.privilege = pc, 3
+        state.pc, state.privilege = pc, _MACHINE
         state.stimecmp = state.stimecmph = 0xFFFF_FFFF
         state.mtimecmp = _NEVER
         state.clock_origin = time.monotonic_ns()
@@ -186,6 +187,8 @@ class FunctionalCore:
 
         state = self.state
         try:
+            if self.bus is None:
+                raise BusError(f"no bus to reach {state.mmio_address:#x}")
             if state.mmio_write:
                 mask = (1 << 8 * state.mmio_size) - 1
                 self.bus.write(state.mmio_address, state.mmio_size, state.mmio_value & mask)
@@ -250,9 +253,9 @@ class FunctionalCore:
         """The comparator value, in ticks, of the earliest timer event that is enabled."""
         state = self.state
         events = []
-        if state.mie & _MIP_MTIP:
+        if state.mie >> MTI & 1:
             events.append(state.mtimecmp)
-        if state.mie & _MIP_STIP and state.menvcfgh >> 31:
+        if state.mie >> STI & 1 and state.menvcfgh >> 31:
             events.append(state.stimecmp | state.stimecmph << 32)
         events = [e for e in events if e < _NEVER]
         return min(events, default=None)
@@ -297,12 +300,11 @@ class FunctionalCore:
         KeyError
             There is no such CSR.
         """
-        number = _csr_number(name)
         state = self.state
-        privilege, tvm = state.privilege, state.mstatus
-        state.privilege = 3
-        illegal = self._host_csr(self._state_address, number, 0, 0)
-        state.privilege, state.mstatus = privilege, tvm
+        privilege = state.privilege
+        state.privilege = _MACHINE
+        illegal = self._host_csr(self._state_address, _csr_number(name), 0, 0)
+        state.privilege = privilege
         if illegal:
             raise KeyError(name)
         return state.csr_value
@@ -317,7 +319,7 @@ class FunctionalCore:
         """
         state = self.state
         privilege = state.privilege
-        state.privilege = 3
+        state.privilege = _MACHINE
         status = self._host_csr(self._state_address, _csr_number(name), value & 0xFFFF_FFFF, 1)
         state.privilege = privilege
         if status == 1:

@@ -29,7 +29,6 @@ def gather(f: Function, word: Value, field: Bits) -> Value:
         position -= width
         if low < 0:
             continue
-        part = word >> low if low > position else word
         part = (word >> (low - position)) if low >= position else (word << (position - low))
         part = part & (((1 << width) - 1) << position)
         result = part if result.constant == 0 else result | part

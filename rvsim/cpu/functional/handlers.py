@@ -11,7 +11,7 @@ from rvsim.native.ir import UNLIKELY, Module, Value
 
 from .emit import Chain, tlb_entry
 from .lower import lower
-from .state import RECORD
+from .state import RECORD, WATCH
 
 #: Operands that are often x0, for which a shorter handler pays: (instruction, operand).
 SPECIAL_ZERO = (("jal", "rd"), ("jalr", "rd"), ("addi", "rs1"), ("add", "rs1"))
@@ -259,8 +259,12 @@ class _Emitter:
         self.f.store(value.to(f"i{8 * e.size}"), where)
 
     def _after_atomic(self) -> None:
+        cpu = self.c.cpu
+        with self.f.if_(cpu.watch_hit.ne(0), UNLIKELY):
+            cpu.reason = WATCH
+            self.c.leave(self.c.pc(self.p.next), self.p.r)
         # It may have run through the scratch TLB: take up the current one again.
-        self.c.dispatch(self.p.next, self.p.r, tlb=self.c.cpu.tlb.to("ptr"))
+        self.c.dispatch(self.p.next, self.p.r, tlb=cpu.tlb.to("ptr"))
 
     def _reserve(self, e: Load) -> Value:
         address = self.p.evaluate(e.address)

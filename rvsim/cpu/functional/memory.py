@@ -290,7 +290,10 @@ def _atomic_chain(module: Module) -> None:
             f.store(flags | PAGE_STORED, flags_at)
         f.call("void", "tlb_fill", cpu.address, cpu.tlb.to("ptr"), va, host, write)
         c.dispatch(c.rec, tlb=cpu.tlb.to("ptr"))
+    # What is about to be overwritten may be this very instruction: its record is reset as any other, and must not be
+    # decoded again before the access is made.
+    handler = f.load("ptr", c.rec)
     with f.if_(write.ne(0)):
         f.call("void", "touched", cpu.address, host - cpu.ram, f.value(4, "i64"))
     f.call("void", "tlb_fill", cpu.address, cpu.scratch_tlb.to("ptr"), va, host, write)
-    c.dispatch(c.rec, tlb=cpu.scratch_tlb.to("ptr"))
+    c.tail(handler, tlb=cpu.scratch_tlb.to("ptr"))

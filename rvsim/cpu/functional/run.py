@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rvsim.native.ir import Module
+from rvsim.isa.interrupts import MTI, STI
+from rvsim.native.ir import Function, Module, Value
 
 from .control import effective_mip
 from .csr import host_clock
@@ -36,6 +37,8 @@ def emit(module: Module) -> None:
     _enter(module)
     _run(module)
     _initialize(module)
+    _next_timer(module)
+    _exports(module)
 
 
 def _enter(module: Module) -> None:
@@ -103,8 +106,10 @@ def _run(module: Module) -> None:
         with f.if_(icount):
             earlier((done.op("udiv", cpu.poll_every) + 1) * cpu.poll_every, 1)
             event = f.call("i64", "next_timer", cpu.address, time)
-            with f.if_(event.ne(-1)):
-                earlier((event - cpu.time_offset) * cpu.instructions_per_tick, 1)
+            ticks = event - cpu.time_offset
+            # One so far ahead that its instruction has no number never comes.
+            with f.if_(event.ne(-1) & ticks.ult(cpu.stop_at.op("udiv", cpu.instructions_per_tick) + 1)):
+                earlier(ticks * cpu.instructions_per_tick, 1)
         left = end.get() - done
         cpu.reason = RUNNING
         # One instruction at a time: close to an exact end; to finish a device access, which may have raised an
@@ -115,6 +120,8 @@ def _run(module: Module) -> None:
         def one() -> None:
             cpu.retire_end = done + 1
             f.call("void", "enter_single", cpu.address)
+            # The instruction has taken the answer, unless it is there no more: a bus master can overwrite it meanwhile.
+            cpu.mmio_state = MMIO_NONE
 
         def many() -> None:
             short = exact.get().ne(0).select(left - MARGIN, left)
@@ -131,7 +138,7 @@ def _run(module: Module) -> None:
 
 
 def _initialize(module: Module) -> None:
-    """``initialize``: translation caches empty, scratch page ready, contexts chosen. ``next_timer``: see below."""
+    """``initialize``: translation caches empty, scratch page ready, contexts chosen."""
     f = module.function("initialize", "void", (("ptr", "cpu"),), exported=True)
     cpu = Cpu(f, f.parameters[0])
     f.call("void", "pmp_update", cpu.address)
@@ -140,31 +147,37 @@ def _initialize(module: Module) -> None:
     cpu.scratch_used = 0
     f.ret()
 
-    # Earliest comparator still ahead of ``time`` whose interrupt is enabled, in ticks; -1: none.
+
+def _next_timer(module: Module) -> None:
+    """``next_timer(time)``: the earliest enabled comparator ahead of ``time``, in ticks; -1: none."""
     f, cpu, (time,) = plain(module, "next_timer", "i64", ("i64", "time"))
     best = f.variable("i64", -1)
-    for compare, bit in ((cpu.mtimecmp, 1 << 7), (f.load("i64", cpu.pointer("stimecmp"), align=4), 1 << 5)):
-        with f.if_((cpu.mie & bit).ne(0) & time.ult(compare) & compare.ult(best.get())):
+    supervisor = f.load("i64", cpu.pointer("stimecmp"), align=4)
+    for compare, interrupt in ((cpu.mtimecmp, MTI), (supervisor, STI)):
+        with f.if_((cpu.mie & (1 << interrupt)).ne(0) & time.ult(compare) & compare.ult(best.get())):
             best.set(compare)
     f.ret(best.get())
 
-    for name, parameters in (("touched", (("i64", "offset"), ("i64", "length"))),):
-        f = module.function(f"host_{name}", "void", (("ptr", "cpu"), *parameters), exported=True)
+
+def _exports(module: Module) -> None:
+    """``host_*``: what Python calls besides ``run`` and ``initialize``."""
+
+    def export(name: str, result: str, *parameters: tuple[str, str]) -> tuple[Function, Cpu, list[Value]]:
+        f = module.function(f"host_{name}", result, (("ptr", "cpu"), *parameters), exported=True)
+        return f, Cpu(f, f.parameters[0]), f.parameters[1:]
+
+    for name, parameters in (
+        ("touched", (("i64", "offset"), ("i64", "length"))),
+        ("flush", ()),
+        ("forget_stores", (("i64", "host"),)),
+    ):
+        f, _, _ = export(name, "void", *parameters)
         f.call("void", name, *f.parameters)
         f.ret()
-    f = module.function("host_flush", "void", (("ptr", "cpu"),), exported=True)
-    f.call("void", "flush", f.parameters[0])
-    f.ret()
-    f = module.function("host_forget_stores", "void", (("ptr", "cpu"), ("i64", "host")), exported=True)
-    f.call("void", "forget_stores", *f.parameters)
-    f.ret()
-    f = module.function("host_translate", "i64", (("ptr", "cpu"), ("i32", "va"), ("i32", "access")), exported=True)
+    f, _, _ = export("translate", "i64", ("i32", "va"), ("i32", "access"))
     f.ret(f.call("i64", "translate", *f.parameters, 1))
-    f = module.function(
-        "host_csr", "i32",
-        (("ptr", "cpu"), ("i32", "number"), ("i32", "value"), ("i32", "write")), exported=True,
-    )  # fmt: skip
-    cpu = Cpu(f, f.parameters[0])
-    _, number, value, write = f.parameters
+    f, cpu, (number, value, write) = export("csr", "i32", ("i32", "number"), ("i32", "value"), ("i32", "write"))
     f.call("void", "compare_time", cpu.address, f.call("i64", "read_time", cpu.address, cpu.retired))
-    f.ret(f.call("i32", "csr_access", cpu.address, number, 0, value, write, cpu.retired))
+    # A counter that an instruction writes does not count that instruction; here there is none to leave out.
+    count = cpu.retired - write.to("i64")
+    f.ret(f.call("i32", "csr_access", cpu.address, number, 0, value, write, count))

@@ -9,6 +9,10 @@ from rvsim.isa import IsaConfig, assemble
 RAM = 0x8000_0000
 DEVICE = 0x1000_0000
 
+#: Instructions to run a short program that ends in a loop: close to their end the core goes in single steps, in which
+#: nothing decoded before is used again.
+FAR = 10_000
+
 
 class Device:
     """Counts accesses; reads give how many there were."""
@@ -110,7 +114,7 @@ def test_store_over_the_next_instruction_takes_effect():
     end: j end
     new: addi a0, a0, 100
     """)
-    core.run(instructions=60)
+    core.run(instructions=FAR)
     assert core.x[10] == 101
 
 
@@ -133,7 +137,7 @@ def test_byte_store_into_a_decoded_instruction(offset):
     expected = bytearray(core.memory.read(core.symbols["patch"], 4))
     core.memory.write(core.symbols["new"], b"\x13\x05\x05\x7e")  # addi a0, a0, 2016
     expected[offset] = b"\x13\x05\x05\x7e"[offset]
-    core.run(instructions=100)
+    core.run(instructions=FAR)
     assert core.memory.read(core.symbols["patch"], 4) == bytes(expected)
     check = core_with("nop")
     check.memory.write(RAM, bytes(expected))
@@ -144,11 +148,11 @@ def test_byte_store_into_a_decoded_instruction(offset):
 
 def test_dma_over_decoded_code_takes_effect():
     core = core_with("again: addi a0, a0, 1\n addi a1, a1, 1\n j again")
-    core.run(instructions=300)
-    assert core.x[10] == 100
+    core.run(instructions=3 * FAR)
+    assert core.x[10] == FAR
     core.memory.write(RAM, assemble("again: addi a0, a0, 2", RAM).bytes)
-    core.run(instructions=300)
-    assert core.x[10] == 300
+    core.run(instructions=3 * FAR)
+    assert core.x[10] == 3 * FAR
 
 
 def test_code_page_that_becomes_data_and_code_again():
@@ -203,7 +207,7 @@ def test_device_access_happens_once_whatever_surrounds_it():
         lb a4, 1(t0)
     end: j end
     """)
-    core.run(instructions=20)
+    core.run(instructions=FAR)
     assert core.device.log == [("read", 4, 4), ("write", 8, 1, 8), ("read", 2, 2), ("read", 1, 1)]
     assert (core.x[10], core.x[11], core.x[13], core.x[14]) == (1, 8, 3, 4)
 
@@ -219,7 +223,7 @@ def test_refused_device_access_is_an_access_fault(access, cause):
         nop
     handler: j handler
     """)
-    core.run(instructions=20)
+    core.run(instructions=FAR)
     assert core.csr("mcause") == cause
     assert core.csr("mepc") == core.symbols["fault"]
     assert core.csr("mtval") == (0x10002000 if "t0" in access else 0x10000001)
@@ -242,7 +246,7 @@ def test_interrupt_that_a_device_access_raises_is_taken_at_once(icount):
     .align 2
     handler: j handler
     """, icount=icount)  # fmt: skip
-    core.run(instructions=100)
+    core.run(instructions=FAR)
     assert core.csr("mcause") == 0x8000_000B
     assert core.x[10] == 0
 
@@ -265,7 +269,7 @@ def test_watched_word_calls_back_after_each_store():
     """)
     seen = []
     core.watch(0x8000_3000, 8, lambda: seen.append(core.memory.read(0x8000_3000, 8)))
-    core.run(instructions=20)
+    core.run(instructions=FAR)
     assert seen == [b"\5" + bytes(7), b"\5" + bytes(6) + b"\5", b"\n" + bytes(6) + b"\5"]
 
 
