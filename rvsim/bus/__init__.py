@@ -1,5 +1,5 @@
 """The functional bus. The Wishbone signature is in :mod:`rvsim.bus.wishbone`, which needs Amaranth."""
 
-from rvsim.bus.functional import BusError, FunctionalBus
+from rvsim.bus.functional import PAGE_SIZE, BusError, FunctionalBus
 
-__all__ = ["BusError", "FunctionalBus"]
+__all__ = ["PAGE_SIZE", "BusError", "FunctionalBus"]

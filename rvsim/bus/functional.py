@@ -6,7 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PAGE = 12
+PAGE_BITS = 12
+PAGE_SIZE = 1 << PAGE_BITS
+"""The bus remembers by page which device answers."""
 
 
 class BusError(Exception):
@@ -55,7 +57,7 @@ class FunctionalBus:
 
     def read(self, address: int, size: int) -> int:
         """Read ``size`` bytes, unsigned little-endian; :exc:`BusError` where no device answers."""
-        entry = self._pages.get(address >> _PAGE)
+        entry = self._pages.get(address >> PAGE_BITS)
         if entry is None:
             entry = self._find(address, size)
         base, extent, read, _ = entry
@@ -66,7 +68,7 @@ class FunctionalBus:
 
     def write(self, address: int, size: int, value: int) -> None:
         """Write the low ``size`` bytes of ``value``; :exc:`BusError` where no device answers."""
-        entry = self._pages.get(address >> _PAGE)
+        entry = self._pages.get(address >> PAGE_BITS)
         if entry is None:
             entry = self._find(address, size)
         base, extent, _, write = entry
@@ -76,12 +78,12 @@ class FunctionalBus:
         raise BusError(f"no device at {address:#x} ({size}-byte write)")
 
     def _find(self, address: int, size: int) -> tuple:
-        page = address >> _PAGE << _PAGE
-        here = [r for r in self._regions if r[0] < page + (1 << _PAGE) and page < r[0] + r[1]]
+        page = address & ~(PAGE_SIZE - 1)
+        here = [r for r in self._regions if r[0] < page + PAGE_SIZE and page < r[0] + r[1]]
         for base, extent, target, _ in here:
             if base <= address < base + extent or len(here) == 1:
                 entry = (base, extent, target.read, target.write)
                 if len(here) == 1:
-                    self._pages[address >> _PAGE] = entry
+                    self._pages[address >> PAGE_BITS] = entry
                 return entry
         raise BusError(f"no device at {address:#x} ({size}-byte access)")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rvsim.bus import FunctionalBus
+from rvsim.bus import PAGE_SIZE, FunctionalBus
+from rvsim.isa.interrupts import MEI, MSI, SEI
 from rvsim.soc.description import PERIPHERALS, RTC, UART
 
 TYPE_CHECKING = False
@@ -11,9 +12,6 @@ if TYPE_CHECKING:
 
     from rvsim.soc.description import Block
     from rvsim.soc.machine import Machine
-
-# mip bit numbers (privileged specification, machine interrupt registers).
-MSIP, SEIP, MEIP = 3, 9, 11
 
 
 class Devices(FunctionalBus):
@@ -76,10 +74,11 @@ class Devices(FunctionalBus):
 
     # -- building ----------------------------------------------------------------------------------------------
     def _find(self, address: int, size: int) -> tuple:
-        for block in self._waiting.values():
-            if block.base <= address < block.end:
+        # All blocks of the page, since the bus remembers whole pages that belong to one device.
+        page = address & ~(PAGE_SIZE - 1)
+        for block in tuple(self._waiting.values()):
+            if block.base < page + PAGE_SIZE and page < block.end:
                 self._build(block)
-                break
         return super()._find(address, size)
 
     def _build(self, block: Block) -> None:
@@ -123,7 +122,7 @@ class Devices(FunctionalBus):
         from rvsim.periph.plic.twin import PlicTwin
 
         set_line = self._machine.core.set_line
-        twin = self._keep(PlicTwin([lambda level: set_line(MEIP, level), lambda level: set_line(SEIP, level)]))
+        twin = self._keep(PlicTwin([lambda level: set_line(MEI, level), lambda level: set_line(SEI, level)]))
         return twin, twin
 
     def _build_uart(self) -> tuple[object, object]:
@@ -157,4 +156,4 @@ class _Hart:
     @msip.setter
     def msip(self, value: bool) -> None:
         self._msip = value
-        self._core.set_line(MSIP, value)
+        self._core.set_line(MSI, value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 
+from rvsim.isa.interrupts import MEI, SEI
 from rvsim.native.cache import cache_directory
 from rvsim.soc.description import CLINT, FINISHER, PERIPHERALS, PLIC, RAM_BASE, RTC, UART
 
@@ -26,7 +27,6 @@ SEED_SIZE = 32
 # Stands for the seed in a cached blob, and can be found there.
 _SEED_MARK = b"rvsim: thirty-two bytes of seed."
 
-_M_EXTERNAL, _S_EXTERNAL = 11, 9
 _CPU_INTC, _PLIC, _FINISHER = 1, 2, 3
 
 
@@ -77,7 +77,7 @@ def soc_tree(
         chosen["bootargs"] = bootargs.encode() + b"\0"
     if initrd is not None:
         chosen["linux,initrd-start"], chosen["linux,initrd-end"] = initrd
-    targets = [(_CPU_INTC, _M_EXTERNAL), (_CPU_INTC, _S_EXTERNAL)]
+    targets = [(_CPU_INTC, MEI), (_CPU_INTC, SEI)]
     return Node(
         "",
         {"#address-cells": 2, "#size-cells": 2, "compatible": "riscv-virtio", "model": "rvsim,virt"},

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 POLLS = 64
 """So many reads of the line status with no other access in between: somebody waits for a character."""
 
-_LSR = 5
-
 
 class Feeder:
     """Moves console bytes from the outside, and those that the Python API sends, into the UART.
@@ -121,13 +119,17 @@ class _Watched:
     """The UART's bus target."""
 
     def __init__(self, feeder: Feeder, uart: object) -> None:
+        # Here, because a program that never touches the UART does not load its registers.
+        from rvsim.periph.uart.registers import UART
+
+        self._line_status = UART["lsr"].offset
         self._feeder = feeder
         self._read = uart.read
         self._write = uart.write
 
     def read(self, offset: int, size: int) -> int:
         """Read through; a loop over the line status is noticed."""
-        if offset == _LSR:
+        if offset == self._line_status:
             self._feeder.polled()
         else:
             self._feeder.reset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from rvsim.cpu.functional import Exit
+from rvsim.isa.interrupts import MEI, SEI
 from rvsim.soc.outcome import Outcome
 
 TYPE_CHECKING = False
@@ -36,7 +37,7 @@ STUCK_STEPS = 1000
 """So many traps in a row without an instruction in between lead nowhere."""
 
 _USER = 0
-_EXTERNAL = 1 << 9 | 1 << 11
+_EXTERNAL = 1 << SEI | 1 << MEI
 _FOREVER = 1e6
 
 

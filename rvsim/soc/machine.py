@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 BOOTARGS = "console=ttyS0 quiet"
 """The kernel's command line, unless the guest brings its own."""
 
-_PASS, _RESET = 0x5555, 0x7777
-
 
 class Machine:
     """A computer with all blocks functional.
@@ -286,9 +284,11 @@ class Machine:
     # -- what the guest asks for -------------------------------------------------------------------------------
     def finish(self, kind: int, code: int) -> None:
         """What the test finisher was told (SiFive test device: pass, fail with a code, reset)."""
-        if kind == _RESET:
+        from rvsim.periph.finisher.registers import PASS, RESET
+
+        if kind == RESET:
             self._loop.end(Outcome(kind="reboot", message="the guest rebooted"))
-        elif kind == _PASS:
+        elif kind == PASS:
             self._loop.end(Outcome(kind="power-off", message="the guest powered off"))
         else:
             # A failure without a code must not look like success.

@@ -55,6 +55,20 @@ def test_a_peripheral_of_ones_own(make_machine, tmp_path):
     assert dice.resets == 1
 
 
+def test_a_peripheral_in_the_page_of_one_that_nobody_touched_yet(make_machine, tmp_path):
+    """The machine builds its own devices when they are first touched, which another in their page must not prevent."""
+    machine = make_machine()
+    machine.add(0x1000_0800, Dice(), 16, "dice")
+    path = tmp_path / "a.elf"
+    path.write_bytes(
+        program_elf("li a0, 0x10000000; li a3, 0x10000800; lw a1, 0(a3); li a2, 65; sb a2, 0(a0)" + POWER_OFF)
+    )
+    machine.load_elf(str(path))
+    assert machine.run(seconds=30).kind == "power-off"
+    assert machine.hart[0].x[11] == 1
+    assert machine.console.transcript == "A"
+
+
 @pytest.mark.parametrize(
     ("base", "size", "interrupt", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rvsim.isa.interrupts import MSI, MTI
 from rvsim.periph.clint.registers import clint_map
 from rvsim.regs.node import Node, reg
 from rvsim.regs.twin import Twin
@@ -72,7 +73,7 @@ def device_tree_node(base: int, size: int, *, hart_controllers: list[int]) -> No
     return Node(
         f"clint@{base:x}",
         {
-            "interrupts-extended": [cell for phandle in hart_controllers for cell in (phandle, 3, phandle, 7)],
+            "interrupts-extended": [cell for phandle in hart_controllers for cell in (phandle, MSI, phandle, MTI)],
             "reg": reg(base, size),
             "compatible": ["sifive,clint0", "riscv,clint0"],
         },
