@@ -4,37 +4,43 @@ from __future__ import annotations
 
 from rvsim.isa import decode
 from rvsim.isa.syntax import REGISTERS
-from rvsim.isa.traps import INTERRUPT_BIT, NAMES
+from rvsim.isa.traps import INTERRUPT_BIT, NAMES, Privilege
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rvsim.cpu.functional import FunctionalCore
 
-_PRIVILEGE = {0: "U", 1: "S", 3: "M"}
 _CSRS = ("mstatus", "mtvec", "mepc", "mcause", "mtval", "mie", "mip", "satp", "stvec", "sepc", "scause", "stval")
 _BEFORE, _AFTER = 4, 5
 
 
 def trap_loop(core: FunctionalCore) -> str:
     """What happens again and again."""
-    cause, vector = core.csr("mcause"), core.csr("mtvec")
+    mode = _handler_mode(core)
+    cause, vector = core.csr(f"{mode}cause"), core.csr(f"{mode}tvec")
     if cause & INTERRUPT_BIT:
         what = f"interrupt {cause ^ INTERRUPT_BIT}"
     else:
         what = NAMES.get(cause, f"trap {cause}")
-    return f"{what} at pc {core.csr('mepc'):#010x} again and again (mtvec {vector:#010x})"
+    return f"{what} at pc {core.csr(f'{mode}epc'):#010x} again and again ({mode}tvec {vector:#010x})"
+
+
+def _handler_mode(core: FunctionalCore) -> str:
+    """First letter of the CSRs that the last trap wrote: it may be delegated."""
+    return "s" if core.privilege == Privilege.S else "m"
 
 
 def hart_report(core: FunctionalCore) -> str:
     """Registers, CSRs and a disassembly around ``pc``."""
-    lines = [f"pc {core.pc:08x}  {_PRIVILEGE.get(core.privilege, '?')}-mode, {core.instret} instructions retired"]
+    lines = [f"pc {core.pc:08x}  {Privilege(core.privilege).name}-mode, {core.instret} instructions retired"]
     for first in range(0, 32, 4):
         lines.append("  ".join(f"{REGISTERS[n]:>4} {core.x[n]:08x}" for n in range(first, first + 4)))
     for first in range(0, len(_CSRS), 4):
         lines.append("  ".join(f"{name:>7} {core.csr(name):08x}" for name in _CSRS[first : first + 4]))
     lines += _code(core, core.pc)
-    if core.csr("mepc") != core.pc:
-        lines += _code(core, core.csr("mepc"))
+    trapped = core.csr(f"{_handler_mode(core)}epc")
+    if trapped != core.pc:
+        lines += _code(core, trapped)
     return "\n".join(lines)
 
 

@@ -43,6 +43,7 @@ class SlowCore(ReferenceHart):
         self._stop = self._request = False
         self._watches = []
         self._skipped = 0
+        self._traps = 0
         self._floor = 0
         physical = PhysicalMemory({ram_base: self.ram_memory.bytes}, {rom_base: rom}, self, BusError)
         super().__init__(isa, physical, rom_base)
@@ -89,14 +90,14 @@ class SlowCore(ReferenceHart):
 
         end = None if instructions is None else self.instret + instructions
         deadline = None if seconds is None else time.monotonic() + seconds
-        traps = 0
         self._stop = False
         while end is None or self.instret < end:
             before = self.instret
             if self.step() is None:
                 return Exit.WFI
-            traps = 0 if self.instret > before else traps + 1
-            if traps >= SAME_TRAP:
+            # Over all calls: a slice may be shorter than so many traps take.
+            self._traps = 0 if self.instret > before else self._traps + 1
+            if self._traps >= SAME_TRAP:
                 return Exit.STUCK
             if self._stop or self._request or (deadline is not None and time.monotonic() >= deadline):
                 self._stop = self._request = False

@@ -26,6 +26,33 @@ def test_a_trap_loop_is_explained(make_machine):
     assert "mtvec 0x800000" in outcome.message
 
 
+def test_a_trap_loop_of_supervisor_mode_is_told_from_its_own_registers(make_machine):
+    """A delegated trap leaves machine mode's registers alone: they say what happened long ago."""
+    source = """
+        la t0, 1f
+        csrw mtvec, t0
+        .word 0
+    1: .balign 4
+        la t0, 2f
+        csrw stvec, t0
+        csrw mepc, t0
+        li t0, 8 | 4
+        csrw medeleg, t0
+        li t0, -1
+        csrw pmpaddr0, t0
+        li t0, 0x1f
+        csrw pmpcfg0, t0
+        li t0, 1 << 11
+        csrw mstatus, t0
+        mret
+    .balign 4
+    2: ebreak
+    """
+    outcome = stuck(make_machine, source)
+    assert "breakpoint at pc 0x800000" in outcome.message
+    assert "stvec 0x800000" in outcome.message
+
+
 def test_code_outside_of_memory_is_said_to_be_none(make_machine):
     outcome = stuck(make_machine, "csrw mtvec, zero; .word 0")
     assert "instruction access fault at pc 0x00000000" in outcome.message
