@@ -6,7 +6,8 @@ from rvsim.isa import IsaConfig
 from rvsim.isa.csr import registers
 from rvsim.isa.disassembler import disassemble
 from rvsim.isa.reference import PhysicalMemory, ReferenceHart
-from tests.cpu.functional.programs import DEVICE, M_HANDLER, PAGE, RAM, RAM_SIZE, ROM, S_HANDLER, SUPERPAGE, WINDOW
+from tests.cpu.functional import programs
+from tests.cpu.functional.programs import DEVICE, PAGE, PAUSE, RAM, RAM_SIZE, ROM
 
 ROM_BYTES = bytes(range(256)) * 16
 #: Traps in a row after which a program is given up and started afresh.
@@ -16,10 +17,13 @@ READ = ("mip", "sip", "sie", "mcycle", "mcycleh", "minstret", "minstreth", "time
 
 
 class Device:
-    """A device whose values follow from the accesses so far; half of its addresses refuse."""
+    """A device whose values follow from the accesses so far; half of its addresses refuse.
+
+    Stores to :data:`PAUSE` call ``pause``.
+    """
 
     def __init__(self):
-        self.count, self.log = 0, []
+        self.count, self.log, self.pause = 0, [], lambda: None
 
     def _check(self, address):
         if not DEVICE <= address < DEVICE + 0x1000 or address & 0x80:
@@ -32,7 +36,10 @@ class Device:
         return (self.count * 0x9E37_79B1 ^ address) & ((1 << 8 * size) - 1)
 
     def write(self, address, size, value):
-        self._check(address)
+        if address == PAUSE:
+            self.pause()
+        else:
+            self._check(address)
         self.log.append((address, size, value))
 
 
@@ -79,6 +86,7 @@ class Pair:
         self.devices = Device(), Device()
         self.core = FunctionalCore(config, RAM_SIZE, ROM_BYTES, self.devices[0], icount=True)
         self.core.state.instructions_per_tick = per_tick
+        self.devices[0].pause = self.core.stop
         self.ram = bytearray(ram)
         self.core.memory.write(RAM, bytes(ram))
         memory = PhysicalMemory({RAM: self.ram}, {ROM: ROM_BYTES.ljust(0xF000, b"\0")}, self.devices[1], BusError)
@@ -105,7 +113,7 @@ class Pair:
     def start(self, pc, registers, tables=0):
         """Reset both and set the handlers; memory is open but for 64 KiB of page tables at ``tables``."""
         self.both(lambda engine: engine.reset(pc))
-        csrs = {"mtvec": M_HANDLER, "stvec": S_HANDLER, "mcounteren": 7}
+        csrs = {"mtvec": programs.M_HANDLER, "stvec": programs.S_HANDLER, "mcounteren": 7}
         if self.config.pmp_entries and tables:
             # locked: the page tables read-only, since what is changed there wants a fence; the handlers as they are
             csrs |= {"pmpaddr0": tables >> 2 | 0x1FFF, "pmpaddr1": RAM >> 2 | 0x1FF, "pmpcfg0": 0x9D99}
@@ -139,7 +147,7 @@ class Pair:
         record = self.hart.step()
         self.trail.append(record)
         del self.trail[:-12]
-        if record is not None and WINDOW <= record.mem_addr < SUPERPAGE + 64 * PAGE:
+        if record is not None and programs.WINDOW <= record.mem_addr < programs.SUPERPAGE + 64 * PAGE:
             self.used.append(record.mem_addr)
             del self.used[:-8]
         return record
@@ -155,7 +163,10 @@ class Pair:
         return record
 
     def run(self, count):
-        """``count`` instructions in one go (fewer if they wait or get stuck), compared; returns the core's exit."""
+        """``count`` instructions in one go (fewer if they wait, pause or get stuck), compared; returns the core's exit.
+
+        Only more than :data:`rvsim.cpu.functional.run.MARGIN` use decoded records; the last of a run go one by one.
+        """
         reason = self.core.run(instructions=count)
         target = self.core.instret
         idle = 0

@@ -11,6 +11,8 @@ from tests.isa.specification import EDGES, expand
 PAGE = 4096
 RAM, RAM_SIZE = 0x8000_0000, 64 * PAGE
 ROM, DEVICE = 0x1000, 0x1000_0000
+#: A store here ends a run of the functional core.
+PAUSE = 0x1000_2000
 #: Pages by use.
 M_HANDLER, S_HANDLER = RAM, RAM + 0x800
 CODE, CODE_PAGES = RAM + PAGE, 8
@@ -71,10 +73,14 @@ def _handler(prefix, count, mode_shift):
     ]
     if prefix == "m":
         somewhere += [csr("csrrw", "satp"), asm("sfence.vma")]
+    # From machine mode, where it always can: the device ends the run of a block here.
+    pause = [asm("lui", rd=y, imm=PAUSE), asm("sw", rs2=x, rs1=y, imm=0)] if prefix == "m" else []
+    n = 4
     leave = [
         csr("csrrs", count, x),
         asm("andi", rd=y, rs1=x, imm=7),
-        asm("bne", rs1=y, rs2=0, imm=12),
+        asm("bne", rs1=y, rs2=0, imm=(3 + len(pause)) * n),
+        *pause,
         asm("slli", rd=x, rs1=x, shamt=mode_shift),
         csr("csrrw", status, rs1=x),
         csr("csrrw", save, x, rs1=x),
@@ -82,7 +88,6 @@ def _handler(prefix, count, mode_shift):
         asm("jal", rd=0, imm=0x1234),  # where mstatus.TSR has trapped the return: into the code, in the same mode
     ]
     after = [csr("csrrs", epc, x), asm("addi", rd=x, rs1=x, imm=4), csr("csrrw", epc, rs1=x)]
-    n = 4
     return [
         csr("csrrw", save, x, rs1=x),
         csr("csrrs", cause, x),
@@ -187,7 +192,7 @@ class Program:
         if used and current in roots and random.random() < 0.8:
             address, root = random.choice(used), current
         if address >= SUPERPAGE or random.random() < 0.1:
-            address = SUPERPAGE | address & 0x3F_FFFF
+            address = SUPERPAGE | random.getrandbits(22)  # a fence of any address in it is a fence of the whole
             return root + 4 * (SUPERPAGE >> 22), address, self.superpage(root)
         return root + 2 * PAGE + 4 * (address - WINDOW >> 12), address, self.entry()
 
@@ -298,7 +303,7 @@ class Program:
             return [word, asm("sc.w", rd=5, rs1=base, rs2=6)] if insn.name == "lr.w" else [word]
         if kind < 0.93:
             return self._point(base)
-        if kind < 0.97:
+        if kind < 0.96:
             return self._csr()
         if kind < 0.99:
             return self._system()
@@ -338,6 +343,8 @@ class Program:
 
     def _system(self):
         random = self.random
+        if random.random() < 0.3:
+            return [asm("lui", rd=5, imm=PAUSE), asm("sw", rs2=6, rs1=5, imm=0)]
         kind = random.random()
         if kind < 0.2:
             name = random.choice(("sfence.vma", "sinval.vma"))
