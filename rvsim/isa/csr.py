@@ -105,7 +105,17 @@ _MSTATUS = (
     Field("TSR", 22, 22),
 )
 _SSTATUS = tuple(f for f in _MSTATUS if f.name in ("SIE", "SPIE", "SPP", "SUM", "MXR"))
+_SATP_MODE, _SATP_PPN = Field("MODE", 31, 31), Field("PPN", 21, 0)
+_FIOM, _STCE = Field("FIOM", 0, 0), Field("STCE", 31, 31)  # bits 0 and 63 of menvcfg
+_CY, _TM, _IR = Field("CY", 0, 0), Field("TM", 1, 1), Field("IR", 2, 2)
 _TVEC = (Field("BASE", 31, 2), Field("MODE", 1, 0, legal=(0, 1)))
+
+#: Fields by name: of ``mstatus`` (section 3.1.6), ``satp`` (4.1.11), ``menvcfgh`` (3.1.18), and of the
+#: counter-enable and counter-inhibit registers (3.1.11, 3.1.12).
+MSTATUS = {field.name: field for field in _MSTATUS}
+SATP = {field.name: field for field in (_SATP_MODE, _SATP_PPN)}
+MENVCFGH = {"STCE": _STCE}
+COUNTERS = {field.name: field for field in (_CY, _TM, _IR)}
 
 #: Synchronous exceptions that can be delegated: all but the environment call from M-mode.
 DELEGABLE_EXCEPTIONS = 0xB3FF
@@ -134,11 +144,16 @@ def _register(name: str, number: int, section: str, mask: int = ALL, **more: obj
     return Register(name, number, section, _whole(name, mask), storage=name, visible=mask, **more)
 
 
+def _fielded(name: str, number: int, section: str, *fields: Field) -> Register:
+    """A register of which only these fields are storage."""
+    return Register(name, number, section, fields, storage=name, visible=sum(field.mask for field in fields))
+
+
 def _declare(config: IsaConfig) -> list[Register]:
     misa = 1 << 30 | sum(1 << ord(e) - ord("a") for e in config.extensions if len(e) == 1)
     misa |= 1 << 20 | 1 << 18  # U and S
     epc = ALL & (~1 if config.has("c") else ~3)
-    asid = (1 << config.asid_bits) - 1
+    asid = (Field("ASID", 21 + config.asid_bits, 22),) if config.asid_bits else ()
     registers = [
         # Unprivileged counters (sections 2.2 and 3.1.10): read-only shadows.
         *(
@@ -158,7 +173,7 @@ def _declare(config: IsaConfig) -> list[Register]:
         ),
         Register("stvec", 0x105, "4.1.2", _TVEC, storage="stvec", visible=ALL),
         _register("scounteren", 0x106, "4.1.5"),
-        _register("senvcfg", 0x10A, "4.1.10", 1),
+        _fielded("senvcfg", 0x10A, "4.1.10", _FIOM),
         _register("sscratch", 0x140, "4.1.6"),
         _register("sepc", 0x141, "4.1.7", epc),
         _register("scause", 0x142, "4.1.8"),
@@ -166,7 +181,7 @@ def _declare(config: IsaConfig) -> list[Register]:
         Register("sip", 0x144, "4.1.3", _whole("SSIP", 1 << 1), storage="mip", visible=DELEGABLE_INTERRUPTS),
         _register("stimecmp", 0x14D, "Sstc 2.1.1", extension="sstc"),
         _register("stimecmph", 0x15D, "Sstc 2.1.1", extension="sstc"),
-        _register("satp", 0x180, "4.1.11", 1 << 31 | asid << 22 | (1 << 22) - 1),
+        _fielded("satp", 0x180, "4.1.11", _SATP_MODE, *asid, _SATP_PPN),
         # Machine information
         *(
             Register(name, 0xF11 + index, f"3.1.{2 + index}")
@@ -181,10 +196,10 @@ def _declare(config: IsaConfig) -> list[Register]:
         _register("mie", 0x304, "3.1.9", INTERRUPTS),
         Register("mtvec", 0x305, "3.1.7", _TVEC, storage="mtvec", visible=ALL),
         _register("mcounteren", 0x306, "3.1.11"),
-        _register("menvcfg", 0x30A, "3.1.18", 1),
+        _fielded("menvcfg", 0x30A, "3.1.18", _FIOM),
         Register("mstatush", 0x310, "3.1.6"),
-        _register("menvcfgh", 0x31A, "3.1.18", 1 << 31 if config.has("sstc") else 0),
-        _register("mcountinhibit", 0x320, "3.1.12", 0b101),
+        _fielded("menvcfgh", 0x31A, "3.1.18", *((_STCE,) if config.has("sstc") else ())),
+        _fielded("mcountinhibit", 0x320, "3.1.12", _CY, _IR),
         *(Register(f"mhpmevent{n}", 0x320 + n, "3.1.10") for n in range(3, 32)),
         # Machine trap handling
         _register("mscratch", 0x340, "3.1.13"),

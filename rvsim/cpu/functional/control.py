@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from rvsim.isa.config import IsaConfig
-from rvsim.isa.traps import INTERRUPT_BIT, INTERRUPT_PRIORITY, Cause
+from rvsim.isa.csr import MSTATUS
+from rvsim.isa.traps import INTERRUPT_BIT, INTERRUPT_PRIORITY, Cause, Privilege
 from rvsim.native.ir import Function, Module, Value
 
 from .emit import Chain, Cpu, plain
 from .state import PAGE, WFI
 
-_SIE, _MIE, _SPIE, _MPIE, _SPP, _MPP, _MPRV = 1 << 1, 1 << 3, 1 << 5, 1 << 7, 1 << 8, 3 << 11, 1 << 17
-_TVM, _TW, _TSR = 1 << 20, 1 << 21, 1 << 22
+_SIE, _MIE, _SPIE, _MPIE, _SPP, _MPP, _MPRV, _TVM, _TW, _TSR = (
+    MSTATUS[name].mask for name in ("SIE", "MIE", "SPIE", "MPIE", "SPP", "MPP", "MPRV", "TVM", "TW", "TSR")
+)
+_SPP_LOW, _MPP_LOW = MSTATUS["SPP"].low, MSTATUS["MPP"].low
 
 
 def emit(module: Module, config: IsaConfig) -> None:
@@ -47,7 +50,7 @@ def _take(module: Module) -> None:
         cpu.same_trap = again.select(cpu.same_trap + 1, 0)
         cpu.last_trap_cause, cpu.last_trap_pc = cause, epc
     delegated = (interrupt.select(cpu.mideleg, cpu.medeleg) >> code) & 1
-    to_supervisor = cpu.privilege.ule(1) & delegated.ne(0)
+    to_supervisor = cpu.privilege.ule(Privilege.S) & delegated.ne(0)
     status = cpu.mstatus
 
     def vector(base: Value) -> Value:
@@ -56,16 +59,16 @@ def _take(module: Module) -> None:
 
     def supervisor() -> None:
         cpu.scause, cpu.sepc, cpu.stval = cause, epc, tval
-        previous = bit_if(f, cpu.privilege.eq(1), _SPP) | bit_if(f, (status & _SIE).ne(0), _SPIE)
+        previous = bit_if(f, cpu.privilege.eq(Privilege.S), _SPP) | bit_if(f, (status & _SIE).ne(0), _SPIE)
         cpu.mstatus = status & ~(_SIE | _SPIE | _SPP) | previous
-        cpu.privilege = 1
+        cpu.privilege = Privilege.S
         cpu.pc = vector(cpu.stvec)
 
     def machine() -> None:
         cpu.mcause, cpu.mepc, cpu.mtval = cause, epc, tval
-        previous = cpu.privilege << 11 | bit_if(f, (status & _MIE).ne(0), _MPIE)
+        previous = cpu.privilege << _MPP_LOW | bit_if(f, (status & _MIE).ne(0), _MPIE)
         cpu.mstatus = status & ~(_MIE | _MPIE | _MPP) | previous
-        cpu.privilege = 3
+        cpu.privilege = Privilege.M
         cpu.pc = vector(cpu.mtvec)
 
     f.if_else(to_supervisor, supervisor, machine)
@@ -85,8 +88,8 @@ def _pending(module: Module) -> None:
     with f.if_(waiting.eq(0)):
         f.ret(0)
     status, privilege, mideleg = cpu.mstatus, cpu.privilege, cpu.mideleg
-    machine_on = privilege.ult(3) | (status & _MIE).ne(0)
-    supervisor_on = privilege.eq(0) | (privilege.eq(1) & (status & _SIE).ne(0))
+    machine_on = privilege.ult(Privilege.M) | (status & _MIE).ne(0)
+    supervisor_on = privilege.eq(Privilege.U) | (privilege.eq(Privilege.S) & (status & _SIE).ne(0))
     to_machine = machine_on.select(waiting & ~mideleg, 0)
     to_supervisor = supervisor_on.select(waiting & mideleg, 0)
     chosen = to_machine.ne(0).select(to_machine, to_supervisor)
@@ -175,19 +178,19 @@ def _returns(module: Module) -> None:
         f, cpu = c.f, c.cpu
         status, privilege = cpu.mstatus, cpu.privilege
         if name == "mret":
-            refused = privilege.ne(3)
-            mode = (status >> 11) & 3
+            refused = privilege.ne(Privilege.M)
+            mode = (status & _MPP) >> _MPP_LOW
             enable = bit_if(f, (status & _MPIE).ne(0), _MIE)
             cleared, epc, set_bits = _MIE | _MPP, cpu.mepc, _MPIE
         else:
-            refused = privilege.eq(0) | (privilege.eq(1) & (status & _TSR).ne(0))
-            mode = (status >> 8) & 1
+            refused = privilege.eq(Privilege.U) | (privilege.eq(Privilege.S) & (status & _TSR).ne(0))
+            mode = (status & _SPP) >> _SPP_LOW
             enable = bit_if(f, (status & _SPIE).ne(0), _SIE)
             cleared, epc, set_bits = _SIE | _SPP, cpu.sepc, _SPIE
         with f.if_(refused):
             c.tail("h_refused")
         kept = status & ~cleared
-        kept = mode.eq(3).select(kept, kept & ~_MPRV)
+        kept = mode.eq(Privilege.M).select(kept, kept & ~_MPRV)
         cpu.mstatus = kept | enable | set_bits
         cpu.privilege = mode
         cpu.same_trap = 0
@@ -201,7 +204,7 @@ def _wait(module: Module) -> None:
     """WFI (section 3.3.3): retires; the run loop continues behind it once an enabled interrupt is pending."""
     c = Chain(module, "h_wfi")
     cpu = c.cpu
-    refused = cpu.privilege.eq(0) | (cpu.privilege.eq(1) & (cpu.mstatus & _TW).ne(0))
+    refused = cpu.privilege.eq(Privilege.U) | (cpu.privilege.eq(Privilege.S) & (cpu.mstatus & _TW).ne(0))
     with c.f.if_(refused):
         c.tail("h_refused")
     cpu.waiting = 1
@@ -221,9 +224,9 @@ def _fences(module: Module, config: IsaConfig) -> None:
     for name in names:
         c = Chain(module, "h_" + name.replace(".", "_"))
         f, cpu = c.f, c.cpu
-        refused = cpu.privilege.eq(0)
+        refused = cpu.privilege.eq(Privilege.U)
         if name.endswith("vma"):
-            refused = refused | (cpu.privilege.eq(1) & (cpu.mstatus & _TVM).ne(0))
+            refused = refused | (cpu.privilege.eq(Privilege.S) & (cpu.mstatus & _TVM).ne(0))
         with f.if_(refused):
             c.tail("h_refused")
         if name.endswith("vma"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rvsim.isa.config import IsaConfig
-from rvsim.isa.csr import Register, registers
+from rvsim.isa.csr import COUNTERS, MENVCFGH, MSTATUS, Register, registers
+from rvsim.isa.protection import PMP_A, PMP_L, PMP_R, PMP_TOR, PMP_W
+from rvsim.isa.traps import Interrupt, Privilege
 from rvsim.native.ir import Function, Module, Value
 
 from .control import effective_mip
@@ -13,10 +15,10 @@ from .emit import Chain, Cpu, plain
 
 _OK, _ILLEGAL, _LEAVE = 0, 1, 2
 
-_STCE = 1 << 31  # bit 63 of menvcfg
-_STIP, _SEIP, _MTIP = 1 << 5, 1 << 9, 1 << 7
-_TVM, _MXR = 1 << 20, 1 << 19
-_CY, _IR = 1, 4
+_STCE = MENVCFGH["STCE"].mask
+_STIP, _MTIP = 1 << Interrupt.STI, 1 << Interrupt.MTI
+_TVM, _MXR = MSTATUS["TVM"].mask, MSTATUS["MXR"].mask
+_CY, _TM, _IR = (COUNTERS[name].mask for name in ("CY", "TM", "IR"))
 
 
 def emit(module: Module, config: IsaConfig) -> None:
@@ -181,7 +183,7 @@ class _Access:
 
     def _satp(self, register: Register) -> None:
         f, cpu = self.f, self.cpu
-        with f.if_(cpu.privilege.eq(1) & (cpu.mstatus & _TVM).ne(0)):
+        with f.if_(cpu.privilege.eq(Privilege.S) & (cpu.mstatus & _TVM).ne(0)):
             f.ret(_ILLEGAL)
 
         def after(old: Value, new: Value) -> None:
@@ -246,8 +248,8 @@ class _Access:
 
     def _stimecmp(self, register: Register) -> None:
         f, cpu = self.f, self.cpu
-        allowed = (cpu.menvcfgh & _STCE).ne(0) & (cpu.mcounteren & 2).ne(0)
-        with f.if_(cpu.privilege.ne(3) & ~allowed):
+        allowed = (cpu.menvcfgh & _STCE).ne(0) & (cpu.mcounteren & _TM).ne(0)
+        with f.if_(cpu.privilege.ne(Privilege.M) & ~allowed):
             f.ret(_ILLEGAL)
 
         def after(old: Value, new: Value) -> None:
@@ -272,17 +274,17 @@ class _Access:
             for byte in range(4):
                 mask = 0xFF << 8 * byte
                 mine, wanted = old & mask, new & mask
-                read, write = 1 << 8 * byte, 2 << 8 * byte
+                read, write, lock = (bit << 8 * byte for bit in (PMP_R, PMP_W, PMP_L))
                 wanted = (wanted & read).eq(0).select(wanted & ~write, wanted)
-                chosen = (mine & (0x80 << 8 * byte)).ne(0).select(mine, wanted)
+                chosen = (mine & lock).ne(0).select(mine, wanted)
                 result = chosen if result.constant == 0 else result | chosen
             setattr(cpu, register.storage, result)
         else:
             entry = int(register.name[7:])
-            locked = (self._cfg(entry) & 0x80).ne(0)
+            locked = (self._cfg(entry) & PMP_L).ne(0)
             if entry + 1 < self.config.pmp_entries:
                 above = self._cfg(entry + 1)
-                locked = locked | (above & 0x98).eq(0x88)  # locked TOR: this is its lower bound
+                locked = locked | (above & (PMP_L | PMP_A)).eq(PMP_L | PMP_TOR)  # locked TOR: this is its lower bound
             setattr(cpu, register.storage, locked.select(old, new))
         f.call("void", "pmp_update", cpu.address)
         f.ret(_LEAVE)
@@ -297,9 +299,9 @@ class _Access:
         f, cpu = self.f, self.cpu
         bit = 1 << (register.number & 31)
         privilege = cpu.privilege
-        with f.if_(privilege.ne(3) & (cpu.mcounteren & bit).eq(0)):
+        with f.if_(privilege.ne(Privilege.M) & (cpu.mcounteren & bit).eq(0)):
             f.ret(_ILLEGAL)
-        with f.if_(privilege.eq(0) & (cpu.scounteren & bit).eq(0)):
+        with f.if_(privilege.eq(Privilege.U) & (cpu.scounteren & bit).eq(0)):
             f.ret(_ILLEGAL)
         index = register.number & 31
         if index == 1:

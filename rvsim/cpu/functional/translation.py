@@ -7,7 +7,27 @@ read 1, write 2, execute 4.
 from __future__ import annotations
 
 from rvsim.isa.config import IsaConfig
-from rvsim.isa.traps import Cause
+from rvsim.isa.csr import MSTATUS, SATP
+from rvsim.isa.protection import (
+    LEVEL_BITS,
+    PMP_A,
+    PMP_L,
+    PMP_NA4,
+    PMP_NAPOT,
+    PMP_R,
+    PMP_TOR,
+    PMP_W,
+    PMP_X,
+    PTE_A,
+    PTE_D,
+    PTE_PPN_LOW,
+    PTE_R,
+    PTE_U,
+    PTE_V,
+    PTE_W,
+    PTE_X,
+)
+from rvsim.isa.traps import Cause, Privilege
 from rvsim.native.ir import Function, Module, Value
 
 from .emit import Cpu, plain, tlb_entry
@@ -24,9 +44,14 @@ from .state import (
     TLB_ENTRIES,
 )
 
-READ, WRITE, EXECUTE = 1, 2, 4
-_PTE_V, _PTE_R, _PTE_W, _PTE_X, _PTE_U, _PTE_A, _PTE_D = 1, 2, 4, 8, 16, 64, 128
-_MSTATUS_SUM, _MSTATUS_MXR = 1 << 18, 1 << 19
+READ, WRITE, EXECUTE = PMP_R, PMP_W, PMP_X
+_SUM, _MXR, _MPRV, _MPP = (MSTATUS[name].mask for name in ("SUM", "MXR", "MPRV", "MPP"))
+_MPP_LOW = MSTATUS["MPP"].low
+_INDEX = (1 << LEVEL_BITS) - 1
+_SUPERPAGE = PAGE << LEVEL_BITS
+
+#: In ``pmp_rights``, beside the three rights: the entry also binds M-mode; the entry is off.
+LOCKED, OFF = 8, 0xFF
 
 _ACCESS_FAULT = {
     READ: Cause.LOAD_ACCESS_FAULT,
@@ -71,7 +96,7 @@ def _pmp_check(module: Module, config: IsaConfig) -> None:
     if not config.pmp_entries:
         f.ret(1)
         return
-    machine = privilege.eq(3)
+    machine = privilege.eq(Privilege.M)
     last = address + size - 1
     index = f.variable("i32", 0)
     count = cpu.pmp_count
@@ -82,11 +107,11 @@ def _pmp_check(module: Module, config: IsaConfig) -> None:
         index.set(i + 1)
         rights = cpu.element("pmp_rights", i).to("i32")
         low, high = cpu.element("pmp_first", i), cpu.element("pmp_last", i)
-        overlaps = rights.ne(0xFF) & low.ule(last) & address.ule(high)
+        overlaps = rights.ne(OFF) & low.ule(last) & address.ule(high)
         with f.if_(overlaps):
             with f.if_(~(low.ule(address) & last.ule(high))):
                 f.ret(2)
-            with f.if_(machine & (rights & 8).eq(0)):
+            with f.if_(machine & (rights & LOCKED).eq(0)):
                 f.ret(1)
             f.ret((rights & access).ne(0).to("i32"))
     f.ret(machine.to("i32"))
@@ -105,15 +130,15 @@ def _pmp_update(module: Module, config: IsaConfig) -> None:
         index.set(i + 1)
         cfg = f.load("i8", cpu.pointer("pmpcfg0").at(i.to("i64"))).to("i32")
         raw = cpu.element("pmpaddr0", i).to("i64")
-        mode = (cfg >> 3) & 3
+        mode = cfg & PMP_A
         first, end = f.variable("i64", 0), f.variable("i64", 0)
-        with f.if_(mode.eq(1)):  # TOR
+        with f.if_(mode.eq(PMP_TOR)):
             first.set(previous.get() << 2)
             end.set(raw << 2)
-        with f.if_(mode.eq(2)):  # NA4
+        with f.if_(mode.eq(PMP_NA4)):
             first.set(raw << 2)
             end.set((raw << 2) + 4)
-        with f.if_(mode.eq(3)):  # NAPOT: the trailing ones and the zero above them give the size
+        with f.if_(mode.eq(PMP_NAPOT)):  # the trailing ones and the zero above them give the size
             ones = raw ^ (raw + 1)
             first.set((raw & ~ones) << 2)
             end.set(((raw & ~ones) + ones + 1) << 2)
@@ -121,7 +146,8 @@ def _pmp_update(module: Module, config: IsaConfig) -> None:
         on = mode.ne(0) & first.get().ult(end.get())
         f.store(first.get(), cpu.pointer("pmp_first", i))
         f.store(end.get() - 1, cpu.pointer("pmp_last", i))
-        rights = on.select((cfg & 7) | ((cfg >> 4) & 8), f.value(0xFF, "i32"))
+        locked = (cfg & PMP_L).ne(0).select(f.value(LOCKED, "i32"), 0)
+        rights = on.select((cfg & (PMP_R | PMP_W | PMP_X)) | locked, f.value(OFF, "i32"))
         f.store(rights.to("i8"), cpu.pointer("pmp_rights", i))
         with f.if_(on):
             cpu.pmp_count = i + 1
@@ -150,7 +176,7 @@ def _fault(f: Function, cpu: Cpu, cause: Value, address: Value) -> None:
 def _walk_access(module: Module) -> None:
     """Read a PTE: the host address of it, or 0 (PMP as S-mode reads, RAM only)."""
     f, cpu, (address,) = plain(module, "pte_host", "i64", ("i64", "pa"))
-    allowed = f.call("i32", "pmp_check", cpu.address, address, f.value(4, "i64"), READ, 1)
+    allowed = f.call("i32", "pmp_check", cpu.address, address, f.value(4, "i64"), READ, Privilege.S)
     with f.if_(allowed.ne(1)):
         f.ret(0)
     f.ret(f.call("i64", "host", cpu.address, address, 0))
@@ -167,7 +193,7 @@ def _translate(module: Module) -> None:
     privilege = access.eq(EXECUTE).select(cpu.privilege, data_privilege)
     physical = f.variable("i64", va.to("i64"))
     satp = cpu.satp
-    with f.if_(privilege.ne(3) & satp.slt(0)):
+    with f.if_(privilege.ne(Privilege.M) & (satp & SATP["MODE"].mask).ne(0)):
         _sv32(f, cpu, va, access, privilege, satp, physical)
     pa = physical.get()
     with f.if_((pa >> 32).ne(0)):
@@ -194,39 +220,39 @@ def _sv32(f: Function, cpu: Cpu, va: Value, access: Value, privilege: Value, sat
         return f.load("i32", where.to("ptr"))
 
     def reserved(pte: Value) -> Value:
-        return (pte & _PTE_V).eq(0) | (pte & (_PTE_R | _PTE_W)).eq(_PTE_W)
+        return (pte & PTE_V).eq(0) | (pte & (PTE_R | PTE_W)).eq(PTE_W)
 
     pte = f.variable("i32", 0)
-    offset_mask = f.variable("i32", (1 << 22) - 1)
-    pte.set(read((satp & 0x3FFFFF).to("i64") << 12, va >> 22))
+    offset_mask = f.variable("i32", _SUPERPAGE - 1)
+    pte.set(read((satp & SATP["PPN"].mask).to("i64") << 12, va >> (12 + LEVEL_BITS)))
     with f.if_(reserved(pte.get())):
         page_fault()
-    with f.if_((pte.get() & (_PTE_R | _PTE_X)).eq(0)):
-        with f.if_((pte.get() & (_PTE_A | _PTE_D | _PTE_U)).ne(0)):  # reserved in a pointer
+    with f.if_((pte.get() & (PTE_R | PTE_X)).eq(0)):
+        with f.if_((pte.get() & (PTE_A | PTE_D | PTE_U)).ne(0)):  # reserved in a pointer
             page_fault()
-        pte.set(read((pte.get() >> 10).to("i64") << 12, (va >> 12) & 0x3FF))
-        with f.if_(reserved(pte.get()) | (pte.get() & (_PTE_R | _PTE_X)).eq(0)):
+        pte.set(read((pte.get() >> PTE_PPN_LOW).to("i64") << 12, (va >> 12) & _INDEX))
+        with f.if_(reserved(pte.get()) | (pte.get() & (PTE_R | PTE_X)).eq(0)):
             page_fault()
         offset_mask.set(PAGE - 1)
     leaf, mask = pte.get(), offset_mask.get()
     mstatus = cpu.mstatus
-    readable = leaf | ((mstatus & _MSTATUS_MXR).ne(0).to("i32") & (leaf >> 3)) << 1
+    readable = leaf | ((mstatus & _MXR).ne(0).to("i32") & (leaf >> 3)) << 1
     # Access bits R=1, W=2, X=4 are the PTE's R, W, X shifted down by one.
     denied = ((readable >> 1) & access).eq(0)
-    user = (leaf & _PTE_U).ne(0)
-    from_user = privilege.eq(0)
-    barred = access.eq(EXECUTE) | (mstatus & _MSTATUS_SUM).eq(0)
+    user = (leaf & PTE_U).ne(0)
+    from_user = privilege.eq(Privilege.U)
+    barred = access.eq(EXECUTE) | (mstatus & _SUM).eq(0)
     wrong_mode = from_user.select(~user, user & barred)
     superpage = mask.ne(PAGE - 1)
-    misaligned = superpage & (leaf & 0xFFC00).ne(0)
-    stale = (leaf & _PTE_A).eq(0) | (access.eq(WRITE) & (leaf & _PTE_D).eq(0))
+    misaligned = superpage & (leaf & (_INDEX << PTE_PPN_LOW)).ne(0)
+    stale = (leaf & PTE_A).eq(0) | (access.eq(WRITE) & (leaf & PTE_D).eq(0))
     with f.if_(denied | wrong_mode | misaligned | stale):
         page_fault()
     with f.if_(superpage):
-        first, last = va & ~((1 << 22) - 1), va | ((1 << 22) - 1)
+        first, last = va & ~(_SUPERPAGE - 1), va | (_SUPERPAGE - 1)
         cpu.superpage_first = first.ult(cpu.superpage_first).select(first, cpu.superpage_first)
         cpu.superpage_last = cpu.superpage_last.ult(last).select(last, cpu.superpage_last)
-    physical.set(((leaf >> 10).to("i64") << 12) | (va & mask).to("i64"))
+    physical.set(((leaf >> PTE_PPN_LOW).to("i64") << 12) | (va & mask).to("i64"))
 
 
 def _fill(module: Module) -> None:
@@ -354,10 +380,10 @@ def _context(module: Module) -> None:
     """Choose the TLBs for the current privilege, ``mstatus.MPRV`` and ``SUM``."""
     f, cpu, _ = plain(module, "update_context", "void")
     privilege, mstatus = cpu.privilege, cpu.mstatus
-    borrowed = privilege.eq(3) & (mstatus & (1 << 17)).ne(0)
-    effective = borrowed.select((mstatus >> 11) & 3, privilege)
-    supervisor = (mstatus & _MSTATUS_SUM).ne(0).to("i32") + 1
-    context = effective.eq(1).select(supervisor, effective)
+    borrowed = privilege.eq(Privilege.M) & (mstatus & _MPRV).ne(0)
+    effective = borrowed.select((mstatus & _MPP) >> _MPP_LOW, privilege)
+    supervisor = (mstatus & _SUM).ne(0).to("i32") + 1
+    context = effective.eq(Privilege.S).select(supervisor, effective)
     cpu.data_context = context
     cpu.tlb = cpu.tlb_base + (context * TLB_BYTES).to("i64")
     cpu.code_tlb = cpu.code_tlb_base + (privilege * (CODE_TLB_ENTRIES * 16)).to("i64")

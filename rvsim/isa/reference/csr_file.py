@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..csr import DELEGABLE_INTERRUPTS, Register
-from ..traps import Privilege
+from ..csr import COUNTERS, DELEGABLE_INTERRUPTS, Register
+from ..traps import Interrupt, Privilege
 from .pmp import Pmp
 from .state import ALL64, TVM, WIDE, State
 from .traps import illegal
 
-_TIME_ENABLE = 1 << 1  # mcounteren.TM
-_STIP = 1 << 5
+_TIME_ENABLE = COUNTERS["TM"].mask
+_STIP = 1 << Interrupt.STI
 _LOW = 0xFFFF_FFFF
 
 # The read-only shadow counters and what they show.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from ..csr import SATP
+from ..protection import LEVEL_BITS, PAGE, PTE_A, PTE_D, PTE_PPN_LOW, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X
 from ..traps import Cause, Privilege
 from .memory import AccessError, PhysicalMemory
 from .pmp import Pmp
 from .state import MXR, SUM, State
 from .traps import Trap
 
-#: Bits of a page-table entry (section 4.3.1).
-V, R, W, X, U, G, A, D = (1 << bit for bit in range(8))
-
-PAGE = 4096
+_INDEX = (1 << LEVEL_BITS) - 1
 
 # By kind of access: read, write, execute.
 _PAGE_FAULT = {
@@ -42,26 +41,26 @@ class Mmu:
             A page fault, or an access fault of the walk itself.
         """
         satp = self.state.satp
-        if privilege == Privilege.M or not satp >> 31:
+        if privilege == Privilege.M or not satp & SATP["MODE"].mask:
             return address
         page_fault = Trap(_PAGE_FAULT[access], address)
-        table = (satp & 0x3F_FFFF) * PAGE
+        table = (satp & SATP["PPN"].mask) * PAGE
         for level in (1, 0):
-            pte = self._read_pte(table + 4 * (address >> 12 + 10 * level & 0x3FF), access, address)
-            if not pte & V or pte & (R | W) == W:
+            pte = self._read_pte(table + 4 * (address >> 12 + LEVEL_BITS * level & _INDEX), access, address)
+            if not pte & PTE_V or pte & (PTE_R | PTE_W) == PTE_W:
                 raise page_fault
-            if pte & (R | X):
+            if pte & (PTE_R | PTE_X):
                 break
-            if pte & (A | D | U):
+            if pte & (PTE_A | PTE_D | PTE_U):
                 raise page_fault
-            table = (pte >> 10) * PAGE
+            table = (pte >> PTE_PPN_LOW) * PAGE
         else:
             raise page_fault
-        page_number = pte >> 10
+        page_number = pte >> PTE_PPN_LOW
         if level == 1:
-            if page_number & 0x3FF:
+            if page_number & _INDEX:
                 raise page_fault  # a misaligned superpage
-            page_number |= address >> 12 & 0x3FF
+            page_number |= address >> 12 & _INDEX
         if not self._permits(pte, access, privilege):
             raise page_fault
         return page_number * PAGE | address % PAGE
@@ -75,17 +74,17 @@ class Mmu:
     def _permits(self, pte: int, access: str, privilege: int) -> bool:
         status = self.state.mstatus
         if privilege == Privilege.U:
-            if not pte & U:
+            if not pte & PTE_U:
                 return False
-        elif pte & U and (access == "x" or not status & SUM):
+        elif pte & PTE_U and (access == "x" or not status & SUM):
             return False
         if access == "x":
-            allowed = pte & X
+            allowed = pte & PTE_X
         elif access == "w":
-            allowed = pte & W and pte & D
+            allowed = pte & PTE_W and pte & PTE_D
         else:
-            allowed = pte & R or (status & MXR and pte & X)
-        return bool(allowed and pte & A)
+            allowed = pte & PTE_R or (status & MXR and pte & PTE_X)
+        return bool(allowed and pte & PTE_A)
 
     def locate(self, address: int, size: int, access: str, *, atomic: bool = False) -> list[tuple[int, int]]:
         """Where a load or store goes: ``(physical address, size)``, two of them if it crosses a page.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from ..protection import PMP_A, PMP_L, PMP_NA4, PMP_OFF, PMP_R, PMP_TOR, PMP_W, PMP_X
 from ..traps import Privilege
 from .state import State
 
-#: Bits of an entry's configuration byte, and its address-matching modes.
-READ, WRITE, EXECUTE, MODE, LOCK = 1, 2, 4, 3 << 3, 1 << 7
-OFF, TOR, NA4, NAPOT = (mode << 3 for mode in range(4))
-
-_NEEDED = {"r": READ, "w": WRITE, "x": EXECUTE}
+_NEEDED = {"r": PMP_R, "w": PMP_W, "x": PMP_X}
 
 
 class Pmp:
@@ -27,19 +24,19 @@ class Pmp:
 
     def address_is_locked(self, entry: int) -> bool:
         """Whether writes of ``pmpaddr<entry>`` are ignored (section 3.7.1, "Locking")."""
-        if self.configuration(entry) & LOCK:
+        if self.configuration(entry) & PMP_L:
             return True
         above = self.configuration(entry + 1) if entry + 1 < self.entries else 0
-        return bool(above & LOCK) and above & MODE == TOR
+        return bool(above & PMP_L) and above & PMP_A == PMP_TOR
 
     def legalize_configuration(self, register: int, old: int, new: int) -> int:
         """``pmpcfg<register>`` after a write of ``new`` over ``old``: locked bytes stay, R=0 drops W."""
         for low in range(0, 32, 8):
-            if old >> low & LOCK:
+            if old >> low & PMP_L:
                 continue
-            byte = new >> low & (READ | WRITE | EXECUTE | MODE | LOCK)
-            if not byte & READ:
-                byte &= ~WRITE
+            byte = new >> low & (PMP_R | PMP_W | PMP_X | PMP_A | PMP_L)
+            if not byte & PMP_R:
+                byte &= ~PMP_W
             old = old & ~(0xFF << low) | byte << low
         return old
 
@@ -54,13 +51,13 @@ class Pmp:
         for entry in range(self.entries):
             byte = self.configuration(entry)
             address = getattr(state, f"pmpaddr{entry}")
-            mode = byte & MODE
-            if mode == OFF:
+            mode = byte & PMP_A
+            if mode == PMP_OFF:
                 continue
-            if mode == TOR:
+            if mode == PMP_TOR:
                 start = getattr(state, f"pmpaddr{entry - 1}") << 2 if entry else 0
                 end = address << 2
-            elif mode == NA4:
+            elif mode == PMP_NA4:
                 start = address << 2
                 end = start + 4
             else:
@@ -76,7 +73,7 @@ class Pmp:
             if address < end and start < address + size:
                 if address < start or end < address + size:
                     return False
-                if privilege == Privilege.M and not byte & LOCK:
+                if privilege == Privilege.M and not byte & PMP_L:
                     return True
                 return bool(byte & _NEEDED[access])
         return privilege == Privilege.M or not self.entries

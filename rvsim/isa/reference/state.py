@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from ..config import IsaConfig
-from ..csr import DELEGABLE_INTERRUPTS, Register, registers
+from ..csr import DELEGABLE_INTERRUPTS, MENVCFGH, MSTATUS, Register, registers
 from ..traps import INTERRUPT_PRIORITY, Interrupt, Privilege
 
 #: CSRs of 64 bits whose upper half is a CSR of its own, with an ``h`` appended (section 3.1.10, Sstc 2.1.1).
 WIDE = ("mcycle", "minstret", "stimecmp")
 
 #: ``mstatus`` bits (section 3.1.6).
-SIE, MIE, SPIE, MPIE, SPP, MPP = 1 << 1, 1 << 3, 1 << 5, 1 << 7, 1 << 8, 3 << 11
-MPRV, SUM, MXR, TVM, TW, TSR = (1 << bit for bit in range(17, 23))
+SIE, MIE, SPIE, MPIE, SPP, MPP, MPRV, SUM, MXR, TVM, TW, TSR = (
+    MSTATUS[name].mask
+    for name in ("SIE", "MIE", "SPIE", "MPIE", "SPP", "MPP", "MPRV", "SUM", "MXR", "TVM", "TW", "TSR")
+)
+MPP_LOW = MSTATUS["MPP"].low
 
 ALL64 = (1 << 64) - 1
 _LINES = (Interrupt.MSI, Interrupt.SEI, Interrupt.MEI)
@@ -74,7 +77,7 @@ class State:
     @property
     def supervisor_timer(self) -> bool:
         """``menvcfg.STCE``: ``stimecmp`` drives ``mip.STIP`` (Sstc 2.2)."""
-        return bool(self.menvcfgh >> 31)
+        return bool(self.menvcfgh & MENVCFGH["STCE"].mask)
 
     @property
     def pending(self) -> int:
@@ -91,7 +94,7 @@ class State:
     @property
     def data_privilege(self) -> int:
         """Privilege mode of loads and stores: MPP under MPRV (section 3.1.6.3)."""
-        return (self.mstatus & MPP) >> 11 if self.mstatus & MPRV else self.privilege
+        return (self.mstatus & MPP) >> MPP_LOW if self.mstatus & MPRV else self.privilege
 
     def interrupt_to_take(self) -> int | None:
         """The interrupt that is taken before the next instruction, if any (section 3.1.9)."""

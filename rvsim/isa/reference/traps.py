@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..traps import INTERRUPT_BIT, Cause, Privilege
-from .state import MIE, MPIE, MPP, MPRV, SIE, SPIE, SPP, State
+from .state import MIE, MPIE, MPP, MPP_LOW, MPRV, SIE, SPIE, SPP, State
 
 
 class Trap(Exception):
@@ -39,7 +39,7 @@ def enter(state: State, cause: int, tval: int) -> None:
         vector, state.privilege = state.stvec, Privilege.S
     else:
         state.mepc, state.mcause, state.mtval = state.pc, cause, tval
-        status = status & ~(MPIE | MPP) | (MPIE if status & MIE else 0) | state.privilege << 11
+        status = status & ~(MPIE | MPP) | (MPIE if status & MIE else 0) | state.privilege << MPP_LOW
         state.mstatus = status & ~MIE
         vector, state.privilege = state.mtvec, Privilege.M
     vectored = vector & 3 == 1 and cause & INTERRUPT_BIT
@@ -49,7 +49,7 @@ def enter(state: State, cause: int, tval: int) -> None:
 def mret(state: State) -> int:
     """Leave a machine-mode trap handler; returns the next ``pc``."""
     status = state.mstatus
-    state.privilege = (status & MPP) >> 11
+    state.privilege = (status & MPP) >> MPP_LOW
     status = status & ~(MIE | MPP) | (MIE if status & MPIE else 0) | MPIE
     state.mstatus = status if state.privilege == Privilege.M else status & ~MPRV
     return state.mepc
