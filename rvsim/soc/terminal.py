@@ -114,13 +114,15 @@ class RawMode:
             return
 
     def leave(self) -> None:
-        """Make it what it was before :meth:`enter`; any number of times."""
+        """Make it what it was before :meth:`enter`; any number of times. If another job has it now, that one's stay."""
         saved, self._saved = self._saved, None
         if saved is None:
             return
         import termios
 
         try:
+            if os.tcgetpgrp(self._fd) != os.getpgrp():
+                return
             termios.tcsetattr(self._fd, termios.TCSADRAIN, saved)
         except (termios.error, OSError):
             return
@@ -182,12 +184,17 @@ class Signals:
 
     def suspend(self) -> None:
         """Give the terminal back and sleep until somebody continues the process, as Ctrl-Z does elsewhere."""
+        # Now and not in the handler: when the job's leader (`make`) stops first, the shell takes the terminal at
+        # once, and a background job that still changes its settings is stopped a second time, by SIGTTOU.
+        if self._raw is not None and self._raw.active:
+            self._raw.leave()
+            self._resume_raw = True
         # The whole job, so that what it is a part of stops too.
         os.kill(0, _signal.SIGTSTP)
 
     def _suspend(self, number: int, frame: object) -> None:
         raw = self._raw
-        was_raw = raw is not None and raw.active
+        was_raw = raw is not None and (raw.active or self._resume_raw)
         if was_raw:
             raw.leave()
         _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)

@@ -135,7 +135,7 @@ import os, sys
 from rvsim.soc.terminal import Escapes, Interrupted, RawMode, Signals, read_some, write_all
 raw = RawMode(0)
 done = []
-escapes = Escapes({"x": lambda: done.append(1)}, lambda: None)
+escapes = Escapes({"x": lambda: done.append(1), "z": lambda: signals.suspend()}, lambda: None)
 status = 0
 try:
     with Signals(lambda: None, raw) as signals:
@@ -184,18 +184,30 @@ while True:
     if os.WIFSTOPPED(status):
         say("stopped restored=%d" % (settings() == before))
         os.tcsetpgrp(0, job)
-        os.kill(job, signal.SIGCONT)
+        os.killpg(job, signal.SIGCONT)
         continue
     say("ended %s restored=%d" % (os.waitstatus_to_exitcode(status), settings() == before))
     break
 """
 
 
+# As under `make`: the job's leader is somebody else, who stops at once, while the program takes its time.
+LED = f"""
+import subprocess, sys
+program = {PROGRAM!r}.replace("raw = RawMode(0)", '''class Slow(RawMode):
+    def leave(self):
+        time.sleep(0.2)
+        super().leave()
+raw = Slow(0)''')
+sys.exit(subprocess.call([sys.executable, "-c", "import time" + program]))
+"""
+
+
 class Session:
-    def __init__(self):
+    def __init__(self, program=PROGRAM):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execv(sys.executable, [sys.executable, "-c", SHELL, PROGRAM])
+            os.execv(sys.executable, [sys.executable, "-c", SHELL, program])
         self.seen = b""
 
     def expect(self, text):
@@ -256,6 +268,23 @@ def test_suspension_gives_the_terminal_back_and_continuing_takes_it_again(sessio
     session.expect(b"7a")
     session.send(b"\x01x")
     session.expect(b"ended 0 restored=1")
+
+
+def test_a_suspended_job_needs_to_be_continued_once_though_its_leader_stops_first():
+    session = Session(LED)
+    session.expect(b"raw=1 ")
+    session.send(b"\x01z")
+    session.expect(b"stopped restored=1")
+    deadline = time.monotonic() + 5
+    while not session.is_raw():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    session.send(b"z")
+    session.expect(b"7a")
+    session.send(b"\x01x")
+    session.expect(b"ended 0 restored=1")
+    os.close(session.fd)
+    os.waitpid(session.pid, 0)
 
 
 def test_a_stop_that_cannot_be_caught_leaves_the_job_raw_again(session):
