@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rvsim.guest.recipe import toolchain
-from rvsim.guest.run import ToolFailed
+from rvsim.guest.recipe.source import edit
 from rvsim.guest.step import Step, Work
 
 SOURCE, RELEASE = "busybox", "bookworm"
@@ -78,24 +78,6 @@ def unpack(work: Work, tree: str) -> None:
     os.rename(source, tree)
 
 
-def edit(tree: str, name: str, old: str, new: str, after: str = "", times: int = 1) -> None:
-    """Replace ``old`` by ``new`` in a source file, ``times`` times behind the last mention of ``after``.
-
-    Raises
-    ------
-    ToolFailed
-        The file does not have it so often: the source changed under the recipe.
-    """
-    path = os.path.join(tree, name)
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    at = text.rindex(after) if after else 0
-    if text.count(old, at) < times:
-        raise ToolFailed(f"{path}: {old!r} is not there {times} times")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text[:at] + text[at:].replace(old, new, times))
-
-
 def _sets(line: str, name: str) -> bool:
     return line.startswith(f"CONFIG_{name}=") or line == f"# CONFIG_{name} is not set\n"
 
@@ -103,7 +85,7 @@ def _sets(line: str, name: str) -> bool:
 BUSYBOX = Step(
     name="busybox",
     title="busybox",
-    files=("busybox.py",),
+    files=("busybox.py", "source.py"),
     needs=(toolchain.TOOLCHAIN,),
     build=build,
     lines=700,
