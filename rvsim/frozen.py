@@ -22,7 +22,9 @@ class Frozen:
     _fields: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
-        own = tuple(name for name in cls.__dict__.get("__annotations__", {}) if not name.startswith("_"))
+        # Not inspect.get_annotations: a warm start does not import inspect.
+        annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063
+        own = tuple(name for name in annotations if not name.startswith("_"))
         cls._fields = (*(name for name in cls._fields if name not in own), *own)
 
     def __init__(self, **values: object) -> None:
