@@ -28,7 +28,6 @@ class Devices(FunctionalBus):
         self._machine = machine
         self._waiting: dict[str, Block] = {block.name: block for block in PERIPHERALS}
         self._twins: dict[str, object] = {}
-        self._at_reset: list[tuple[object, dict]] = []
         self._hart: _Hart | None = None
         self._sources: dict[int, str] = {block.interrupt: block.name for block in PERIPHERALS if block.interrupt}
 
@@ -63,12 +62,14 @@ class Devices(FunctionalBus):
         return self._line(interrupt)
 
     def reset(self) -> None:
-        """Bring every device to what it is after reset; one without ``reset()`` or register map stays as it is."""
+        """Bring every device to what it is after reset; one without ``reset()`` stays as it is."""
+        plic = self.built("plic")
         for _, _, target, _ in self:
-            if hasattr(target, "reset"):
+            if target is not plic and hasattr(target, "reset"):
                 target.reset()
-        for twin, state in self._at_reset:
-            twin.restore(state)
+        if plic is not None:
+            # Last, since a line that is still up when it is reset interrupts again.
+            plic.reset()
         if self._hart is not None:
             self._hart.msip = False
 
@@ -93,27 +94,22 @@ class Devices(FunctionalBus):
 
         return drive
 
-    def _keep(self, twin: object) -> object:
-        self._at_reset.append((twin, twin.state()))
-        return twin
-
     def _build_finisher(self) -> tuple[object, object]:
         from rvsim.periph.finisher.twin import FinisherTwin
 
-        twin = self._keep(FinisherTwin(self._machine.finish))
+        twin = FinisherTwin(self._machine.finish)
         return twin, twin
 
     def _build_rtc(self) -> tuple[object, object]:
         from rvsim.periph.rtc.twin import RtcTwin
 
-        twin = self._keep(RtcTwin(self._machine.outside.wall_time, self._line(RTC.interrupt)))
+        twin = RtcTwin(self._machine.outside.wall_time, self._line(RTC.interrupt))
         return twin, twin
 
     def _build_clint(self) -> tuple[object, object]:
         from rvsim.periph.clint.twin import ClintTwin
 
         core = self._machine.core
-        # Not kept for reset: its state is the core's.
         self._hart = _Hart(core)
         twin = ClintTwin([self._hart], core)
         return twin, twin
@@ -122,13 +118,13 @@ class Devices(FunctionalBus):
         from rvsim.periph.plic.twin import PlicTwin
 
         set_line = self._machine.core.set_line
-        twin = self._keep(PlicTwin([lambda level: set_line(MEI, level), lambda level: set_line(SEI, level)]))
+        twin = PlicTwin([lambda level: set_line(MEI, level), lambda level: set_line(SEI, level)])
         return twin, twin
 
     def _build_uart(self) -> tuple[object, object]:
         from rvsim.periph.uart.twin import UartTwin
 
-        twin = self._keep(UartTwin(self._machine.console.transmit, self._line(UART.interrupt)))
+        twin = UartTwin(self._machine.console.transmit, self._line(UART.interrupt))
         return twin, self._machine.feeder.watch(twin)
 
 

@@ -28,6 +28,8 @@ _EM_RISCV = 243
 _ET_EXEC, _ET_DYN = 2, 3
 _PT_LOAD, _PT_INTERP = 1, 3
 _SHT_SYMTAB = 2
+#: A linker makes a handful; each is checked against all others.
+_MAXIMUM_SEGMENTS = 1000
 _MACHINES = {3: "x86", 62: "x86-64", 40: "ARM", 183: "AArch64", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "S/390"}
 _TYPES = {1: "an object file that is not linked yet", 4: "a core dump"}
 
@@ -136,6 +138,8 @@ def _segments(file: InputFile, table: bytes) -> tuple[Segment, ...]:
                 "copy it again",
             )
         found.append(Segment(address=physical, virtual=virtual, offset=offset, length=length, size=size))
+    if len(found) > _MAXIMUM_SEGMENTS:
+        raise file.error(f"has {len(found)} segments to load, more than {_MAXIMUM_SEGMENTS}", "link it again")
     if not found:
         raise file.error("has no segment to load", "link it to an executable")
     return tuple(found)

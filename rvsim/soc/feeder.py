@@ -123,7 +123,7 @@ class _Watched:
         from rvsim.periph.uart.registers import UART
 
         self._line_status = UART["lsr"].offset
-        self._feeder = feeder
+        self._feeder, self._uart = feeder, uart
         self._read = uart.read
         self._write = uart.write
 
@@ -134,6 +134,11 @@ class _Watched:
         else:
             self._feeder.reset()
         return self._read(offset, size)
+
+    def reset(self) -> None:
+        """Reset the UART."""
+        self._feeder.reset()
+        self._uart.reset()
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Write through."""

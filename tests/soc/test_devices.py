@@ -69,6 +69,30 @@ def test_a_peripheral_in_the_page_of_one_that_nobody_touched_yet(make_machine, t
     assert machine.console.transcript == "A"
 
 
+def test_a_line_that_is_up_stays_so_over_a_reset(make_machine, tmp_path):
+    """Its device drives it, and may not be reset with the machine; one that was put down before interrupts no more."""
+    machine = make_machine()
+
+    class Button:
+        def read(self, offset, size):
+            return 0
+
+        def write(self, offset, size, value):
+            pass
+
+    pressed, released = (
+        machine.add(0x2000_0000 + 16 * n, Button(), 16, f"button {n}", interrupt=20 + n) for n in range(2)
+    )
+    pressed(True)
+    released(True)
+    released(False)
+    path = tmp_path / "a.elf"
+    path.write_bytes(program_elf("li t0, 0x0c001000; lw a5, 0(t0)" + POWER_OFF))
+    machine.load_elf(str(path))
+    assert machine.run(seconds=30).kind == "power-off"
+    assert machine.hart[0].x[15] == 1 << 20
+
+
 @pytest.mark.parametrize(
     ("base", "size", "interrupt", "message"),
     [

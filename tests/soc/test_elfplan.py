@@ -129,6 +129,7 @@ def test_it_agrees_with_pyelftools_about_what_a_toolchain_makes(plan, tmp_path):
         (elf([(RAM, b"code", None)], kind=77), "is an ELF file of type 77"),
         (elf([]), "has no program headers"),
         (elf([(RAM, b"", 0)]), "has no segment to load"),
+        (elf([(RAM + n, b"", 1) for n in range(1001)]), "has 1001 segments to load"),
         (elf([(RAM, b"code", 2)]), "has 4 bytes for 2 of memory"),
         (elf([(RAM, b"code", None)], entry=0x1234), "its entry point 0x00001234 is in no loaded segment"),
     ],
