@@ -7,7 +7,7 @@ from rvsim.isa.csr import registers
 from rvsim.isa.disassembler import disassemble
 from rvsim.isa.reference import PhysicalMemory, ReferenceHart
 from tests.cpu.functional import programs
-from tests.cpu.functional.programs import DEVICE, PAGE, PAUSE, RAM, RAM_SIZE, ROM
+from tests.cpu.functional.programs import DEVICE, PAGE, PAUSE, RAM, RAM_SIZE, ROM, S_PAUSE
 
 ROM_BYTES = bytes(range(256)) * 16
 #: Traps in a row after which a program is given up and started afresh.
@@ -36,7 +36,7 @@ class Device:
         return (self.count * 0x9E37_79B1 ^ address) & ((1 << 8 * size) - 1)
 
     def write(self, address, size, value):
-        if address == PAUSE:
+        if address & ~S_PAUSE == PAUSE:
             self.pause()
         else:
             self._check(address)

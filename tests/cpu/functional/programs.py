@@ -11,8 +11,8 @@ from tests.isa.specification import EDGES, expand
 PAGE = 4096
 RAM, RAM_SIZE = 0x8000_0000, 64 * PAGE
 ROM, DEVICE = 0x1000, 0x1000_0000
-#: A store here ends a run of the functional core.
-PAUSE = 0x1000_2000
+#: A store here ends a run of the functional core; with :data:`S_PAUSE` set too, where S-mode may write as well.
+PAUSE, S_PAUSE = 0x1000_2000, 0x40_0000
 #: Pages by use.
 M_HANDLER, S_HANDLER = RAM, RAM + 0x800
 CODE, CODE_PAGES = RAM + PAGE, 8
@@ -73,14 +73,19 @@ def _handler(prefix, count, mode_shift):
     ]
     if prefix == "m":
         somewhere += [csr("csrrw", "satp"), asm("sfence.vma")]
-    # From machine mode, where it always can: the device ends the run of a block here.
-    pause = [asm("lui", rd=y, imm=PAUSE), asm("sw", rs2=x, rs1=y, imm=0)] if prefix == "m" else []
     n = 4
+    # The device ends the run of a block here, at some traps.
+    pause = [
+        asm("andi", rd=y, rs1=x, imm=3),
+        asm("bne", rs1=y, rs2=0, imm=3 * n),
+        asm("lui", rd=y, imm=PAUSE if prefix == "m" else PAUSE | S_PAUSE),
+        asm("sw", rs2=x, rs1=y, imm=0),
+    ]
     leave = [
         csr("csrrs", count, x),
-        asm("andi", rd=y, rs1=x, imm=7),
-        asm("bne", rs1=y, rs2=0, imm=(3 + len(pause)) * n),
         *pause,
+        asm("andi", rd=y, rs1=x, imm=7),
+        asm("bne", rs1=y, rs2=0, imm=3 * n),
         asm("slli", rd=x, rs1=x, shamt=mode_shift),
         csr("csrrw", status, rs1=x),
         csr("csrrw", save, x, rs1=x),
@@ -163,7 +168,8 @@ class Program:
         for slot, table in ((RAM >> 22, identity), (WINDOW >> 22, window), (0, low)):
             put(root + 4 * slot, [table >> 12 << 10 | V | random.choice((0, 0, G))])
         put(root + 4 * (SUPERPAGE >> 22), [self.superpage(root)])
-        put(root + 4 * (DEVICE >> 22), [DEVICE >> 12 << 10 | V | R | W | A | D | U])
+        device = DEVICE >> 12 << 10 | V | R | W | A | D
+        put(root + 4 * (DEVICE >> 22), [device | U, device])
         for page in range(RAM_SIZE // PAGE):
             flags = V | R | W | X | A | D | (random.choice((0, U)) if page else 0)
             if page and random.random() < 0.06:
@@ -303,7 +309,7 @@ class Program:
             return [word, asm("sc.w", rd=5, rs1=base, rs2=6)] if insn.name == "lr.w" else [word]
         if kind < 0.93:
             return self._point(base)
-        if kind < 0.96:
+        if kind < 0.95:
             return self._csr()
         if kind < 0.99:
             return self._system()
@@ -343,8 +349,9 @@ class Program:
 
     def _system(self):
         random = self.random
-        if random.random() < 0.3:
-            return [asm("lui", rd=5, imm=PAUSE), asm("sw", rs2=6, rs1=5, imm=0)]
+        if random.random() < 0.5:
+            where = PAUSE | random.choice((0, S_PAUSE, S_PAUSE))
+            return [asm("lui", rd=5, imm=where), asm("sw", rs2=6, rs1=5, imm=0)]
         kind = random.random()
         if kind < 0.2:
             name = random.choice(("sfence.vma", "sinval.vma"))
