@@ -1,8 +1,4 @@
-"""Amaranth's netlist, read once into plain data. The only file that touches Amaranth's private modules.
-
-What Amaranth 0.5 keeps private is the netlist itself (``amaranth.hdl._nir``) and the function that builds it; both may
-change in any release, so :func:`check_version` refuses every other one.
-"""
+"""Amaranth's netlist, read once into plain data that the rest of the package works on."""
 
 from __future__ import annotations
 
@@ -11,28 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import amaranth
-from amaranth.hdl import _ir, _nir
 
-SUPPORTED = "0.5."
+from .private import SignalDict
+from .private import ir as _ir
+from .private import nir as _nir
 
 
 class UnsupportedDesign(Exception):
     """The design has something that cannot be simulated here; the message names it and its source line."""
-
-
-def check_version() -> None:
-    """Refuse to read the private netlist of an Amaranth that this file was not written for.
-
-    Raises
-    ------
-    ImportError
-        Not Amaranth 0.5.
-    """
-    if not amaranth.__version__.startswith(SUPPORTED):
-        raise ImportError(
-            f"rvsim.sim reads Amaranth's internal netlist and supports Amaranth {SUPPORTED}x; "
-            f"this is {amaranth.__version__}: install 'amaranth>=0.5.10,<0.6'"
-        )
 
 
 #: A net: 0 and 1 are constants, else cell number << 16 | bit.
@@ -244,6 +226,8 @@ class Netlist:
         Hierarchical names of each signal, in the same keying.
     memories
         Amaranth's memory data object → cell number.
+    combinational
+        Signals that the design drives in the ``comb`` domain, in the same keying.
     """
 
     cells: list[Cell]
@@ -251,6 +235,7 @@ class Netlist:
     names: object
     memories: dict[object, int] = field(default_factory=dict)
     design: object = None
+    combinational: object = None
 
 
 def prepare(design: object, ports: object = ()) -> Netlist:
@@ -261,7 +246,6 @@ def prepare(design: object, ports: object = ()) -> Netlist:
     UnsupportedDesign
         A combinational loop (with the signals and source lines on it) or a black box.
     """
-    check_version()
     if not isinstance(design, _ir.Design):
         design = _ir.Fragment.get(design, None).prepare(ports=ports, hierarchy=("top",))
     limit = sys.getrecursionlimit()
@@ -299,7 +283,7 @@ def _convert(netlist: _nir.Netlist, design: _ir.Design) -> Netlist:
     signals = type(netlist.signals)()
     for signal, value in netlist.signals.items():
         signals[signal] = _nets(value)
-    made = Netlist(cells, signals, names, design=design)
+    made = Netlist(cells, signals, names, design=design, combinational=_combinational(design))
     for fragment in design.fragments:
         data = getattr(fragment, "_data", None)
         if data is not None and fragment in getattr(design, "fragments", {}):
@@ -308,6 +292,20 @@ def _convert(netlist: _nir.Netlist, design: _ir.Design) -> Netlist:
                 made.memories[data] = found
                 cells[found].signed = amaranth.Shape.cast(data.shape).signed
     return made
+
+
+def _combinational(design: _ir.Design) -> object:
+    """Signals with combinational drivers: statements, and what memories and instances put out."""
+    driven = SignalDict()
+    for fragment in design.fragments:
+        for statement in getattr(fragment, "statements", {}).get("comb", ()):
+            for signal in statement._lhs_signals():
+                driven[signal] = True
+        for port in getattr(fragment, "_read_ports", ()):
+            if port._domain == "comb":
+                for signal in port._data._lhs_signals():
+                    driven[signal] = True
+    return driven
 
 
 def _names(design: _ir.Design) -> object:

@@ -133,6 +133,8 @@ class RandomDesign(Elaboratable):
         for name in self.domains:
             if name != "sync":
                 m.domains += ClockDomain(name)
+            ticks = Signal(2, name=f"ticks_{name}")  # so that every domain is there
+            m.d[name] += ticks.eq(ticks + 1)
         state = [*self.inputs, *self.registers]
         # Wires only look at earlier ones, so that there is no loop.
         for index, wire in enumerate(self.wires):
@@ -155,19 +157,16 @@ class RandomDesign(Elaboratable):
         writes = []
         for _ in range(r.randrange(0, 3)):
             granularity = r.choice([None, *(g for g in (1, 4, 8) if width % g == 0)])
-            port = memory.write_port(domain=r.choice(self.domains), granularity=granularity)
-            writes.append(port)
+            domain = r.choice(self.domains)
+            port = memory.write_port(domain=domain, granularity=granularity)
+            writes.append((port, domain))
             m.d.comb += [
                 port.addr.eq(self._value(self.signals)), port.data.eq(self._value(self.signals)),
                 port.en.eq(self._value(self.signals)),
             ]  # fmt: skip
         for _ in range(r.randrange(1, 3)):
             domain = r.choice(["comb", *self.domains])
-            transparent = (
-                [w for w in writes if domain != "comb" and r.random() < 0.5 and w.signature.domain == domain]
-                if False
-                else []
-            )
+            transparent = [port for port, other in writes if other == domain and r.random() < 0.5]
             port = memory.read_port(domain=domain, transparent_for=transparent)
             m.d.comb += port.addr.eq(self._value([*self.inputs, *self.registers]))
             if domain != "comb":
