@@ -12,7 +12,11 @@ import mmap
 import os
 import struct
 import sys
+import time
 import zlib
+
+#: Sources that changed after this cannot be what this process has imported.
+_IMPORTED_AT = time.time_ns()
 
 _MAGIC = b"rvsimobj3"
 _HEAD = struct.Struct("<9sIIQ")  # magic, length of the marshalled header, CRC-32 of header and code, the code's length
@@ -37,6 +41,16 @@ def source_stamp(*directories: str) -> str:
                     status = entry.stat()
                     lines.append(f"{directory}/{entry.name} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}")
     return "\n".join(lines)
+
+
+def changed_since_import(*directories: str) -> bool:
+    """Whether a source file there was changed while this process ran, which may have imported the old one."""
+    for directory in directories:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.endswith((".py", ".txt")) and entry.stat().st_ctime_ns > _IMPORTED_AT:
+                    return True
+    return False
 
 
 def _path(kind: str, stamp: str) -> str:

@@ -99,3 +99,16 @@ def test_stamp_changes_with_a_source_file(tmp_path):
 def test_linker_refuses_what_it_does_not_know():
     with pytest.raises(link.CannotLink, match="x86-64"):
         link.link(b"\x7fELF\x01" + bytes(100))
+
+
+def test_sources_that_change_while_a_process_runs_are_noticed(tmp_path):
+    source = tmp_path / "a.py"
+    source.write_text("x = 1")
+    cache_time = cache._IMPORTED_AT
+    try:
+        cache._IMPORTED_AT = source.stat().st_ctime_ns
+        assert not cache.changed_since_import(str(tmp_path))
+        cache._IMPORTED_AT -= 1
+        assert cache.changed_since_import(str(tmp_path))
+    finally:
+        cache._IMPORTED_AT = cache_time

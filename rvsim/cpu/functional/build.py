@@ -56,6 +56,6 @@ def compile_interpreter(config: IsaConfig, wanted: str, pairs: list[tuple[str, s
         addresses, keep = compiler.load_object(data, EXPORTS)
         return Code(0, addresses, labels, keep)
     exported = {name: symbols[name] for name in EXPORTS}
-    if pairs is None:
+    if pairs is None and not cache.changed_since_import(*_SOURCES):
         cache.store("functional", wanted, blob, exported, labels)
     return Code(base, exported, labels, None)

@@ -46,17 +46,22 @@ def emit(module: Module, config: IsaConfig) -> None:
     _atomic_chain(module)
 
 
-def _answered(f: Function, cpu: Cpu, fault: int, address: Value) -> None:
-    """Take up the host's answer to this very access, if there is one."""
+def _answered(f: Function, cpu: Cpu, fault: int, va: Value, pa: Value, size: Value, store: bool) -> None:
+    """Take up the host's answer to this very access, if there is one.
+
+    Something else may run here than what asked: a bus master can replace the instruction while the host serves it.
+    """
     state = cpu.mmio_state
     with f.if_(state.ne(MMIO_NONE)):
         cpu.mmio_state = MMIO_NONE
-        with f.if_(state.eq(MMIO_FAULT)):
+        same = cpu.mmio_address.eq(pa) & cpu.mmio_size.eq(size) & cpu.mmio_write.eq(int(store))
+        with f.if_(same & state.eq(MMIO_FAULT)):
             cpu.trap_cause = fault
-            cpu.trap_tval = address
+            cpu.trap_tval = va
             f.ret(_TRAP)
-        cpu.slow_value = cpu.mmio_value
-        f.ret(_OK)
+        with f.if_(same):
+            cpu.slow_value = cpu.mmio_value
+            f.ret(_OK)
 
 
 def _access(module: Module, config: IsaConfig, *, store: bool) -> None:
@@ -64,7 +69,6 @@ def _access(module: Module, config: IsaConfig, *, store: bool) -> None:
     name, kind = ("store_slow", WRITE) if store else ("load_slow", READ)
     fault = int(Cause.STORE_ACCESS_FAULT if store else Cause.LOAD_ACCESS_FAULT)
     f, cpu, (va, size) = plain(module, name, "i32", ("i32", "va"), ("i32", "size"))
-    _answered(f, cpu, fault, va)
     misaligned = (va & (size - 1)).ne(0)
     with f.if_(misaligned):
         if not config.misaligned:
@@ -84,6 +88,7 @@ def _access(module: Module, config: IsaConfig, *, store: bool) -> None:
             cpu.trap_cause = fault
             cpu.trap_tval = va
             f.ret(_TRAP)
+        _answered(f, cpu, fault, va, pa, size, store)
         cpu.mmio_address = pa
         cpu.mmio_size = size
         cpu.mmio_write = int(store)

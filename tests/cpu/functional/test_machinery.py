@@ -434,3 +434,19 @@ def test_misaligned_access_traps_where_configured():
 def test_ram_size_is_checked():
     with pytest.raises(ValueError, match="multiple of 4096"):
         FunctionalCore(IsaConfig(), 1000, b"", None)
+
+
+def test_answer_goes_only_to_the_access_that_asked():
+    """A bus master replaces the load under way by one from another place."""
+    core = core_with("li t0, 0x10000000\n again: lw a0, 4(t0)\n end: j end")
+    device, read = core.device, core.device.read
+
+    def replace(address, size):
+        if not device.log:
+            core.memory.write(core.symbols["again"], assemble("lw a1, 8(t0)", core.symbols["again"]).bytes)
+        return read(address, size)
+
+    device.read = replace
+    core.run(instructions=10_000)
+    assert device.log == [("read", 4, 4), ("read", 8, 4)]
+    assert (core.x[10], core.x[11]) == (0, 2)
