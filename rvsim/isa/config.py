@@ -69,7 +69,8 @@ class IsaConfig(Frozen):
     def parse(cls, text: str, **fields: object) -> IsaConfig:
         """The configuration that an ISA string such as ``rv32imac_zba_zbb`` names.
 
-        ``zicsr`` is implied; other fields are passed on.
+        ``zicsr`` is implied. A string that names neither ``zicsr`` nor ``zifencei`` has ``zifencei`` too, since ``i``
+        held both when such strings were written. Other fields are passed on.
 
         Raises
         ------
@@ -83,4 +84,5 @@ class IsaConfig(Frozen):
         for name in multi:
             if len(name) < 2 or name[0] not in "zs":
                 raise ValueError(f"ISA string {text!r}: {name!r} is no multi-letter extension (z… or s…)")
-        return cls(extensions=frozenset((*first, *multi, "zicsr")), **fields)
+        implied = {"zicsr"} if {"zicsr", "zifencei"} & set(multi) else {"zicsr", "zifencei"}
+        return cls(extensions=frozenset((*first, *multi, *implied)), **fields)

@@ -35,6 +35,19 @@ def test_a_field_out_of_its_range_is_a_users_mistake(fields, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("rv32imac", "rv32imac_zicsr_zifencei"),
+        ("rv32imac_zba_zbb_zbs", "rv32imac_zicsr_zifencei_zba_zbb_zbs"),
+        ("rv32imac_zicsr", "rv32imac_zicsr"),
+        ("rv32ima_zifencei_zba", "rv32ima_zicsr_zifencei_zba"),
+    ],
+)
+def test_i_held_zicsr_and_zifencei_before_they_had_names(text, meaning):
+    assert IsaConfig.parse(text).isa_string == meaning
+
+
 def test_the_largest_memory_ends_at_the_end_of_the_address_space():
     assert SocConfig(memory=2 << 30).memory == 2 << 30
 

@@ -47,7 +47,7 @@ def test_memory_and_isa_are_the_configurations():
     config = SocConfig(memory=64 << 20, isa=IsaConfig.parse("rv32imac_zba"))
     blob = soc_blob(config)
     assert list(value(blob, "/memory@80000000", "reg").data) == [0, 0x8000_0000, 0, 64 << 20]
-    assert value(blob, "/cpus/cpu@0", "riscv,isa").value == "rv32imac_zicsr_zba"
+    assert value(blob, "/cpus/cpu@0", "riscv,isa").value == "rv32imac_zicsr_zifencei_zba"
     assert value(blob, "/cpus", "timebase-frequency").value == 10_000_000
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 
+from rvsim.errors import UserError
 from rvsim.frozen import Frozen
 from rvsim.soc.cli.session import Session, check_outputs, configuration, make_machine, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rvsim.soc.cli.grammar import Arguments
+    from rvsim.soc.config import SocConfig
+
+NEEDED = ("m", "a", "c", "zifencei")
+"""Extensions that every part of rvsim's own guest is compiled for."""
 
 
 class Guest(Frozen):
@@ -30,6 +35,8 @@ def run(arguments: Arguments) -> int:
     """
     config = configuration(arguments)
     guest = chosen_guest(arguments)
+    if not (arguments.firmware and arguments.kernel):
+        check_isa(config, arguments.isa)
     check_outputs(
         arguments,
         {"--kernel": guest.kernel, "--initrd": guest.initrd, "--firmware": guest.firmware, "--dtb": arguments.dtb},
@@ -40,6 +47,22 @@ def run(arguments: Arguments) -> int:
     if os.isatty(0):
         say(arguments, "info", "Ctrl-A x leaves, Ctrl-A h lists the escapes")
     return session.run()
+
+
+def check_isa(config: SocConfig, text: str | None) -> None:
+    """Make sure that the hart can execute rvsim's own guest, which would only hang.
+
+    Raises
+    ------
+    UserError
+        It cannot.
+    """
+    missing = [name for name in NEEDED if not config.isa.has(name)]
+    if missing:
+        raise UserError(
+            f"--isa {text}: rvsim's own guest needs {', '.join(missing)} too;"
+            " add it, or bring your own with --firmware FILE --kernel FILE --initrd FILE"
+        )
 
 
 def chosen_guest(arguments: Arguments) -> Guest:

@@ -95,6 +95,19 @@ def test_memory_that_is_too_small_is_said_so(command):
     assert re.fullmatch(rb"rvsim: [^\n]*memory[^\n]*\n", result.stderr)
 
 
+def test_a_hart_of_an_isa_as_people_write_it_boots(command):
+    result = command("boot", "--isa", "rv32imac_zba_zbb_zbs", input=b"poweroff\n", timeout=60)
+    assert result.returncode == 0 and b"guest ready" in result.stdout
+
+
+@pytest.mark.parametrize(("isa", "missing"), [("rv32ima", "c"), ("rv32ic_zicsr", "m, a, zifencei")])
+def test_a_hart_that_the_guest_cannot_run_on_is_told_of(command, isa, missing):
+    result = command("boot", "--isa", isa)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.startswith(f"rvsim: --isa {isa}: rvsim's own guest needs {missing} too; add it".encode())
+    assert result.stderr.count(b"\n") == 1
+
+
 def test_an_idle_shell_costs_next_to_nothing(start):
     process = start("boot", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     seen = b""
