@@ -7,6 +7,7 @@ import os
 from rvsim.errors import UserError
 from rvsim.frozen import Frozen
 from rvsim.soc.cli.session import Session, check_outputs, configuration, make_machine, say
+from rvsim.soc.files import InputFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,8 +74,13 @@ def chosen_guest(arguments: Arguments) -> Guest:
     Raises
     ------
     UserError
-        A part is needed of rvsim's own guest, and it is not built.
+        A file cannot be used, or a part is needed of rvsim's own guest and it is not built.
     """
+    # What the user names comes first: a mistake there is not to be hidden by a guest that is not built.
+    for role in ("firmware", "kernel", "initrd"):
+        path = getattr(arguments, role)
+        if path not in (None, "none"):
+            InputFile(path, role)
     own = None
     initrd = arguments.initrd or ("none" if arguments.kernel == "none" else None)
     if not (arguments.kernel and initrd and arguments.firmware):

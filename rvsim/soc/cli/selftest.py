@@ -17,11 +17,10 @@ def run(arguments: Arguments) -> int:
     UserError
         An option cannot be used.
     """
-    from rvsim.soc.selftest import ORIGIN, program_path
+    from rvsim.soc.selftest import ORIGIN, program
 
     config = configuration(arguments)
-    path = program_path()
-    check_outputs(arguments, {"the self-test": path})
+    check_outputs(arguments, {})
     machine = make_machine(config, arguments)
-    machine.load_raw(path, address=ORIGIN)
+    machine.load_bytes(program(), address=ORIGIN)
     return Session(machine, arguments, interactive_signals=True).run()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rvsim.soc.selftest.image import ORIGIN, program_path
+from rvsim.soc.selftest.image import ORIGIN, program, program_path
 
-__all__ = ["ORIGIN", "program_path"]
+__all__ = ["ORIGIN", "program", "program_path"]

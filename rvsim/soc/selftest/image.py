@@ -35,6 +35,17 @@ def program_path() -> str:
     return path
 
 
+def program() -> bytes:
+    """The flat binary; where the cache cannot be used it is assembled each time, which costs a tenth of a second."""
+    from rvsim.errors import UserError
+
+    try:
+        with open(program_path(), "rb") as file:
+            return file.read()
+    except (OSError, UserError):
+        return build()
+
+
 def build() -> bytes:
     """Assemble it."""
     from rvsim.isa.assembler import assemble

@@ -1,8 +1,10 @@
 """The other commands: self-test, conform, disasm, dts, help."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -216,3 +218,20 @@ def test_version(command):
 
 def test_hello(command, program):
     assert command("run", program(HELLO)).returncode == 0
+
+
+def test_self_test_runs_without_a_cache(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("no folder can be made below this")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(file)}
+    done = subprocess.run([sys.executable, "-m", "rvsim.soc"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "FAIL" not in done.stdout
+
+
+def test_missing_file_is_named_before_a_guest_that_is_not_built(tmp_path):
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "rvsim.soc", "boot", "--kernel", "/nonexistent"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "kernel /nonexistent" in done.stderr
