@@ -43,7 +43,12 @@ class Fetcher:
 
     def packages(self, names: tuple[str, ...]) -> list[str]:
         """Paths of the ``.deb`` files of Debian 12's packages ``names``, in that order."""
-        return [path for name in names for path in self._fetch(f"package {name}", ["download", name])]
+        paths = self._fetch(f"package {' '.join(names)}", ["download", *names])
+        by_name = {os.path.basename(path).partition("_")[0]: path for path in paths}
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise ToolFailed(f"package {missing[0]}: no such package on the mirror")
+        return [by_name[name] for name in names]
 
     def source(self, name: str, release: str, part: str = "tar") -> str:
         """Path of a source package's upstream archive (``tar``) or of Debian's own part (``diff``)."""
@@ -88,7 +93,7 @@ class Fetcher:
             raise ToolFailed(f"{request}: no such package on the mirror")
         if any(not self._good(name, digest) for name, _, digest in files):
             self.run.retry(
-                f"downloading {request}",
+                f"downloading {request if len(files) == 1 else f'{len(files)} packages'}",
                 lambda: self.run(["apt-get", "-qq", *arguments], cwd=self.folder, env=self._env()),
             )
         for name, _, digest in files:

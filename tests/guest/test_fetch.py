@@ -127,6 +127,24 @@ def test_a_dead_mirror_and_a_damaged_kept_file_is_a_failure(mirror, fetcher):
     assert len(calls(mirror, "update")) == 1 + running.ATTEMPTS
 
 
+def test_packages_come_in_the_order_in_which_they_were_asked_for(mirror, fetcher):
+    lines = []
+    for name in ("other", "tool"):
+        (mirror / "content").write_bytes(name.encode())
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        lines.append(f"'http://mirror.example/{name}' {name}_1.0_all.deb 5 SHA256:{digest}\n")
+    (mirror / "uris").write_text("".join(lines))
+    (mirror / "apt-get").write_text(
+        APT.format(here=mirror).replace(
+            "tool_1.0_all.deb ;;", "/dev/null; for n in tool other; do printf $n >${n}_1.0_all.deb; done ;;"
+        )
+    )
+    paths = fetcher().packages(("tool", "other"))
+    assert [os.path.basename(path) for path in paths] == ["tool_1.0_all.deb", "other_1.0_all.deb"]
+    with pytest.raises(ToolFailed, match="package third: no such package on the mirror"):
+        fetcher().packages(("tool", "third"))
+
+
 def test_an_unknown_package_is_a_failure(mirror, fetcher):
     (mirror / "uris").write_text("")
     with pytest.raises(ToolFailed, match="package tool: no such package on the mirror"):
