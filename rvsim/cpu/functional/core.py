@@ -379,6 +379,15 @@ class FunctionalCore:
             },
         }
 
+    def numpy_state(self) -> object:
+        """The hart's state as a NumPy record that shares its memory: ``numpy_state()["x"][10]``.
+
+        The fields are those of :class:`~rvsim.cpu.functional.state.HartState`.
+        """
+        import numpy
+
+        return numpy.frombuffer(self.state, dtype=numpy.dtype(s.HartState), count=1)[0]
+
     def numpy_ram(self) -> object:
         """RAM as a NumPy array of bytes that shares its memory."""
         import numpy

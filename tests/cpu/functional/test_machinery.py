@@ -387,6 +387,15 @@ def test_ram_as_a_numpy_array_shares_memory():
     assert core.memory.read(RAM + 0x100, 1) == b"\xab"
 
 
+def test_state_as_a_numpy_record_shares_memory():
+    core = core_with("li a0, 7\n csrw mscratch, a0\n end: j end")
+    record = core.numpy_state()
+    core.run(instructions=3)
+    assert (record["x"][10], record["mscratch"], record["pc"]) == (7, 7, core.symbols["end"])
+    record["x"][11] = 9
+    assert core.x[11] == 9
+
+
 def test_rom_is_read_and_executed_but_not_written():
     core = core_with("nop")
     core.set_rom(assemble("la t0, 0x1000\n lw a0, 0(t0)\n sw a0, 0(t0)\n end: j end", 0x1000).bytes)
