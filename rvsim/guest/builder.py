@@ -9,11 +9,14 @@ import shutil
 from collections.abc import Iterator
 
 from rvsim.errors import UserError
-from rvsim.guest.fetch import Fetcher
+from rvsim.guest.fetch import Fetcher, require_debian
 from rvsim.guest.image import CONTENTS, GuestImage, cache_home, guest_home, guest_paths, recipe_key
 from rvsim.guest.progress import Log, Progress
 from rvsim.guest.run import Runner, ToolFailed
 from rvsim.guest.step import STAMP, Step, Work, seal, sealed
+
+ROOM = 1600 << 20
+"""Bytes that downloads, tools and the kernel's source take up together at the worst moment."""
 
 
 def default_downloads() -> str:
@@ -58,10 +61,10 @@ def build(
             _build_locked(
                 home,
                 image,
-                final or _recipe(),
+                final or _recipe(home),
                 progress,
                 os.path.abspath(downloads or default_downloads()),
-                jobs or len(os.sched_getaffinity(0)),
+                jobs or _cpus(),
             )
     except OSError as error:
         where = error.filename or home
@@ -105,10 +108,32 @@ def _check_place(home: str) -> None:
         )
 
 
-def _recipe() -> Step:
+def _recipe(home: str) -> Step:
+    """The recipe's final step, once it is clear that this machine can cook it.
+
+    Raises
+    ------
+    UserError
+        A tool or room on the disk is missing.
+    """
+    require_debian()
+    for tool in ("gcc", "make"):
+        if shutil.which(tool) is None:
+            raise UserError(f"the guest is built with gcc and make, but {tool} was not found: `apt install gcc make`")
+    free = shutil.disk_usage(home).free
+    if free < ROOM:
+        raise UserError(
+            f"{home}: building the guest takes {ROOM >> 20} MB for a while, and {free >> 20} MB are free; "
+            f"make room, or set XDG_CACHE_HOME to another disk"
+        )
     from rvsim.guest.recipe import IMAGE
 
     return IMAGE
+
+
+def _cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _build_locked(home: str, image: str, final: Step, progress: Progress, downloads: str, jobs: int) -> None:

@@ -148,9 +148,7 @@ class Fetcher:
 
     def _mirror(self) -> str:
         """The Debian mirror that the machine itself uses; apt parses its own configuration for us."""
-        for tool in ("apt-get", "dpkg-deb"):
-            if shutil.which(tool) is None:
-                raise UserError(_elsewhere(f"{tool} was not found"))
+        require_debian()
         form = "$(CREATED_BY)|$(COMPONENT)|$(RELEASE)|$(ORIGIN)|$(REPO_URI)"
         listing = self.run(["apt-get", "indextargets", "--format", form]).decode()
         ranked = []
@@ -190,6 +188,19 @@ class Fetcher:
             for asked, found in sorted(entries.items()):
                 file.writelines(f"{asked}\t{name}\t{digest}\n" for name, digest in found)
         os.replace(part, os.path.join(self.folder, KNOWN))
+
+
+def require_debian() -> None:
+    """See that this machine has Debian's package tools.
+
+    Raises
+    ------
+    UserError
+        It has not; the message says how to go on without.
+    """
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise UserError(_elsewhere(f"{tool} was not found"))
 
 
 def _elsewhere(found: str) -> str:

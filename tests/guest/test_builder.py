@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -180,6 +181,22 @@ def test_a_cache_in_which_linux_cannot_be_built_is_refused_at_once(tmp_path, mon
     with pytest.raises(UserError, match="set XDG_CACHE_HOME"):
         build(progress, final=kitchen.final)
     assert kitchen.ran == []
+
+
+@pytest.mark.parametrize("missing", ["gcc", "make", "apt-get"])
+def test_a_machine_that_cannot_build_it_says_so_at_once(cache, progress, monkeypatch, missing):
+    monkeypatch.setattr(shutil, "which", lambda tool: None if tool == missing else f"/usr/bin/{tool}")
+    with pytest.raises(UserError, match=f"{missing} was not found: (`apt install|bring your own guest)"):
+        build(progress)
+    assert progress.text == ""
+
+
+def test_too_small_a_disk_is_noticed_before_the_work(cache, progress, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    usage = shutil.disk_usage("/")._replace(free=100 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match=r"takes 1600 MB for a while, and 100 MB are free; .*XDG_CACHE_HOME"):
+        build(progress)
 
 
 def test_a_step_reads_only_files_that_it_declares(cache, kitchen, progress):
