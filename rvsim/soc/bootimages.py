@@ -16,6 +16,9 @@ from rvsim.soc.loader import DTB_ROOM, Layout, Piece, add_elf, add_raw
 KERNEL_ADDRESS = RAM_BASE + 0x40_0000
 """Where an RV32 kernel goes: 4 MiB alignment (Linux, Documentation/riscv/boot-image-header.rst)."""
 
+HEADROOM = 2 << 20
+"""What Linux needs besides what is loaded: with less it panics before it has a console to say so."""
+
 MAXIMUM_KERNEL = 1 << 30
 """A compressed kernel that grows beyond this is none."""
 
@@ -212,7 +215,7 @@ def add_initrd(layout: Layout, path: str, kernel: int) -> tuple[int, int]:
     Raises
     ------
     UserError
-        The file is no RAM disk, is truncated, or there is no room for it.
+        The file is no RAM disk, is truncated, or there is no room for it and for the kernel to work in.
     """
     file = InputFile(path, "initrd")
     _check_ram_disk(file)
@@ -220,8 +223,8 @@ def add_initrd(layout: Layout, path: str, kernel: int) -> tuple[int, int]:
     distances = (min(layout.memory // 2, 128 << 20), layout.memory // 4, layout.memory // 8)
     places = [(kernel + distance) & ~0xFFFF for distance in distances] + [-(-behind // 4096) * 4096]
     address = next((place for place in places if layout.is_free(place, file.size + DTB_ROOM)), 0)
-    if not address:
-        needed = -(-(behind + file.size + 2 * DTB_ROOM - RAM_BASE) >> 20)
+    needed = -(-(behind + file.size + 2 * DTB_ROOM + HEADROOM - RAM_BASE) >> 20)
+    if not address or layout.memory < needed << 20:
         raise file.error(
             f"{size_text(file.size)} do not fit behind the kernel into memory of {size_text(layout.memory)}",
             f"try --memory {needed}M or more",

@@ -93,6 +93,14 @@ def test_memory_that_is_too_small_is_said_so(command):
     assert result.returncode == 2
     assert result.stdout == b""
     assert re.fullmatch(rb"rvsim: [^\n]*memory[^\n]*\n", result.stderr)
+    # What it says is true, and never wishful.
+    size = "8M"
+    for _ in range(3):
+        result = command("boot", "--memory", size, "--timeout", "30", input=b"poweroff\n")
+        if result.returncode != 2:
+            break
+        size = re.search(rb"try --memory (\w+) or more", result.stderr)[1].decode()
+    assert result.returncode == 0 and b"guest ready" in result.stdout
 
 
 def test_a_hart_of_an_isa_as_people_write_it_boots(command):
