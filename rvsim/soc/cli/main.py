@@ -65,7 +65,8 @@ def main(words: Sequence[str] | None = None) -> int:
         _silence(sys.stdout)
         return 128 + SIGPIPE
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        # An error without a file name comes from a stream, and what is written to one here is the command's result.
+        where = f"{error.filename}: " if error.filename else "standard output: "
         _silence(sys.stdout)
         return _fail(f"{where}{error.strerror or error}", 2, debug)
 

@@ -134,6 +134,7 @@ class Session:
         self._machine = machine
         self._arguments = arguments
         self._left = False
+        self._last = b"\n"
         self._raw = RawMode(_STDIN) if os.isatty(_STDIN) else None
         self._keep_signals = interactive_signals and self._raw is not None
         self._signals = Signals(machine.stop, self._raw)
@@ -165,6 +166,9 @@ class Session:
                 if self._raw is not None:
                     self._raw.leave()
         seconds = time.monotonic() - self._begin
+        if self._raw is not None and self._last != b"\n" and os.isatty(2):
+            # The guest's prompt has no end: what follows is to begin on a line of its own.
+            os.write(2, b"\n")
         self._report(outcome, signal)
         if arguments.stats or arguments.stats_json:
             self._stats(seconds)
@@ -217,6 +221,7 @@ class Session:
         try:
             with self._signals.waiting():
                 write_all(_STDOUT, data)
+            self._last = data[-1:]
         except BrokenPipeError:
             raise
         except OSError as error:
