@@ -308,3 +308,15 @@ def test_a_change_takes_effect_on_translations_in_use(pmp):
     assert SCRATCH < DATA
     set_entry(pmp, 1, OFF, 0)
     assert attempt(pmp, "w", DATA, S)
+
+
+@pytest.mark.parametrize("mode", [U, S])
+@pytest.mark.parametrize(
+    ("word", "cause"), [(LOAD, 5), (STORE, 7), (AMO, 7), (asm("lr.w", rd=6, rs1=5), 5), (asm("sc.w", rd=6, rs1=5), 7)]
+)
+def test_an_access_beside_a_denied_one_does_not_open_it(pmp, word, cause, mode):
+    """One after the other in one mode, so that a translation kept for the page would show."""
+    set_entry(pmp, 1, NA4, DATA + 4 >> 2)
+    pmp.x[5] = DATA
+    pmp.run(word, asm("addi", rd=5, rs1=5, imm=4), word, mode=mode)
+    pmp.expect_trap(cause, DATA + 4, epc=CODE + 8)

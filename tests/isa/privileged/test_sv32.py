@@ -368,3 +368,36 @@ def test_sc_checks_permission_before_the_reservation(sv32):
     sv32.table.map(PAGE, TARGET, V | X | A)
     sv32.run(asm("lr.w", rd=9, rs1=5), S)
     sv32.hart.expect_trap(13, PAGE + 0x10, epc=VCODE)
+
+
+@pytest.mark.parametrize("name", ["sfence.vma", "sinval.vma"])
+@pytest.mark.parametrize("kind", ["load", "store", "fetch"])
+def test_a_fence_of_any_address_in_a_superpage_is_a_fence_of_all_of_it(sv32, name, kind):
+    hart = sv32.hart
+    shift = 0x8000  # a table of pages takes the superpage's place, and all its addresses move by so much
+    pages = PageTable(hart, RAM + 0x2_0000)
+    for offset in range(0, 0x4_0000, 0x1000):
+        pages.map(PAGE + offset, RAM + shift + offset)
+    sv32.table.map(PAGE, RAM, level=1)
+    sv32.table.map(VCODE, CODE)
+    slot = sv32.table.slot(PAGE, level=1)
+    sv32.table.map(0x7000_0000, slot & ~0xFFF)
+    place = DATA + 0x10
+    before, after = asm("jalr", rd=0, rs1=1), asm("addi", rd=9, rs1=0, imm=77)
+    hart.store_word(place, before)
+    hart.store_word(place + shift, after)
+    hart.x[5], hart.x[8] = PAGE + (place - RAM), PAGE + 0x3F_0000  # an address in use, and the one of the fence
+    hart.x[10], hart.x[11] = 0x7000_0000 | slot & 0xFFF, hart.load_word(pages.slot(PAGE, level=1))
+    use = {"load": LOAD, "store": STORE, "fetch": asm("jalr", rd=1, rs1=5)}[kind]
+    words = [use, asm("sw", rs2=11, rs1=10), asm(name, rs1=8), use]
+    hart.load(CODE + 4, words[1:])
+    sv32.run(use, S)
+    for _ in words if kind == "fetch" else words[1:]:  # a jump comes back by one instruction more
+        hart.step()
+    if kind == "load":
+        assert hart.x[6] == after
+    elif kind == "store":
+        assert (hart.load_word(place), hart.load_word(place + shift)) == (0x1111_1111, 0x1111_1111)
+    else:
+        hart.step()
+        assert hart.x[9] == 77
