@@ -189,8 +189,13 @@ class Signals:
         if self._raw is not None and self._raw.active:
             self._raw.leave()
             self._resume_raw = True
-        # The whole job, so that what it is a part of stops too.
+        # The whole job, so that what it is a part of stops too; and at once: were our handler to stop us a little
+        # later than the rest, a shell that continues the job meanwhile would leave us behind.
+        handler = _signal.getsignal(_signal.SIGTSTP)
+        if _signal.SIGTSTP in self._previous:
+            _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)
         os.kill(0, _signal.SIGTSTP)
+        _signal.signal(_signal.SIGTSTP, handler)
 
     def _suspend(self, number: int, frame: object) -> None:
         raw = self._raw
