@@ -47,10 +47,11 @@ def run(arguments: Arguments) -> int:
         raise UserError(f"conform: no ELF file below {', '.join(arguments.operands)}; name folders that hold tests")
     begin = time.monotonic()
     results = []
-    print(_HEAD)
+    # A suite may take minutes: whoever watches a pipe or a log sees each result when it is there.
+    print(_HEAD, flush=True)
     for result in run_all(programs, config, arguments):
         results.append(result)
-        print(_row(result))
+        print(_row(result), flush=True)
     seconds = time.monotonic() - begin
     print(_summary(results, seconds))
     if arguments.junit:

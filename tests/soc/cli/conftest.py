@@ -13,8 +13,9 @@ ROOT = Path(rvsim.__file__).parents[1]
 
 
 def environment(**more):
-    """The environment of a child that runs from another folder."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    """The environment of a child that runs from another folder, with Python's streams as most people have them."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**inherited, "PYTHONPATH": str(ROOT), **more}
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ def test_interrupting_a_suite_leaves_nothing_running(start, program):
     assert process.stdout.readline()
     children = []
     while not children:
+        assert process.poll() is None
         listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True)
         children = listing.stdout.split()
     process.send_signal(2)
