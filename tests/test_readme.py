@@ -50,6 +50,8 @@ def checkout(tmp_path):
     """A folder that looks like the checkout, with a program and a suite, in which commands may leave files."""
     for entry in ROOT.iterdir():
         (tmp_path / entry.name).symlink_to(entry)
+    # The virtual environment is the real one: `make` is not to install it anew, from a folder that goes away.
+    (tmp_path / "installed").touch()
     program = code_elf(POWER_OFF)
     (tmp_path / "a.elf").write_bytes(program)
     (tmp_path / "suite").mkdir()
@@ -83,7 +85,7 @@ def test_the_command_works(command, checkout):
         cwd=checkout,
         input=TYPED.get(command, "").encode(),
         capture_output=True,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "MAKEFLAGS": "INSTALLED=installed"},
         timeout=300,
         check=False,
     )
