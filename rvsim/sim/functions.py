@@ -9,6 +9,7 @@ from rvsim.native.ir import Module, Value
 from .graph import SHIFT
 from .layout import Layout, lay_out, storage_bits
 from .lowering import Design
+from .netlist import UnsupportedDesign
 from .paths import Bit, Bits, Is, Path
 from .step import Step, store_at
 
@@ -23,7 +24,17 @@ class Program:
 
     @classmethod
     def of(cls, design: Design) -> Program:
-        """Lay out a design."""
+        """Lay out a design.
+
+        Raises
+        ------
+        UnsupportedDesign
+            It has ``Print``, ``Assert``, ``Assume`` or ``Cover``: what they say does not reach the host yet, and
+            to run on without a word would be a wrong simulation.
+        """
+        for message in design.messages:
+            cell = message.cell
+            raise UnsupportedDesign(f"{cell.location}: {cell.kind.capitalize()} cannot be simulated here yet")
         return cls(design, lay_out(design))
 
     # -- fast: whole cycles of clocks that are inputs
