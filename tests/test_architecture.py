@@ -12,6 +12,7 @@ ROOT = Path(rvsim.__file__).parent
 # A room may import from rooms of a lower floor. Rooms on one floor do not know each other.
 FLOORS = {
     "__init__": 0,
+    "cachedir": 0,
     "errors": 0,
     "frozen": 0,
     "isa": 1,

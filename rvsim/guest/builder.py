@@ -8,9 +8,10 @@ import os
 import shutil
 from collections.abc import Iterator
 
+from rvsim.cachedir import cache_directory
 from rvsim.errors import UserError
 from rvsim.guest.fetch import Fetcher, require_debian
-from rvsim.guest.image import CONTENTS, GuestImage, cache_home, guest_home, guest_paths, recipe_key
+from rvsim.guest.image import CONTENTS, GuestImage, guest_home, guest_paths, recipe_key
 from rvsim.guest.progress import Log, Progress
 from rvsim.guest.run import Runner, ToolFailed
 from rvsim.guest.step import STAMP, Step, Work, seal, sealed
@@ -21,7 +22,7 @@ ROOM = 1600 << 20
 
 def default_downloads() -> str:
     """Folder of the downloads if none is named: beside the images, and not touched by :func:`clean`."""
-    return os.path.join(cache_home(), "downloads")
+    return cache_directory("downloads")
 
 
 def build(

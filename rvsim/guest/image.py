@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from rvsim.cachedir import cache_directory
 from rvsim.errors import UserError
 from rvsim.frozen import Frozen
 
@@ -32,16 +33,9 @@ class GuestImage(Frozen):
     firmware: str
 
 
-def cache_home() -> str:
-    """rvsim's folder in the user's cache: ``$XDG_CACHE_HOME/rvsim``, by default ``~/.cache/rvsim``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG base directory specification says that a relative path is to be ignored.
-    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "rvsim")
-
-
 def guest_home() -> str:
     """Folder of the images, the finished steps and the lock."""
-    return os.path.join(cache_home(), "guest")
+    return cache_directory("guest")
 
 
 def recipe_files(folder: str, prefix: str = "") -> list[tuple[str, os.DirEntry]]:

@@ -15,6 +15,8 @@ import sys
 import time
 import zlib
 
+from rvsim.cachedir import cache_directory
+
 #: Sources that changed after this cannot be what this process has imported.
 _IMPORTED_AT = time.time_ns()
 
@@ -23,12 +25,6 @@ _HEAD = struct.Struct("<9sIIQ")  # magic, length of the marshalled header, CRC-3
 
 #: So many entries of one kind are kept, the least recently written ones go.
 KEEP = 12
-
-
-def cache_directory(*parts: str) -> str:
-    """``$XDG_CACHE_HOME/rvsim`` (default ``~/.cache/rvsim``) or a folder in it; not created."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "rvsim", *parts)
 
 
 def source_stamp(*directories: str) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import zlib
 
+from rvsim.cachedir import cache_directory
 from rvsim.isa.interrupts import MEI, SEI
-from rvsim.native.cache import cache_directory
 from rvsim.soc.description import CLINT, FINISHER, PERIPHERALS, PLIC, RAM_BASE, RTC, UART
 
 TYPE_CHECKING = False

@@ -92,7 +92,7 @@ def test_without_a_writable_cache_the_key_is_found_all_the_same(tmp_path, recipe
 def test_a_relative_cache_home_is_ignored_as_the_xdg_specification_says(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert image.cache_home() == str(tmp_path / ".cache" / "rvsim")
+    assert image.cache_directory() == str(tmp_path / ".cache" / "rvsim")
 
 
 def publish(size=5, contents="Image 5\nfw_dynamic.bin 5\ninitrd.cpio 5\n"):

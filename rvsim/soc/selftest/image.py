@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rvsim.cachedir import cache_directory
 from rvsim.soc.description import RAM_BASE
 
 ORIGIN = RAM_BASE
@@ -20,7 +21,7 @@ def program_path() -> str:
     UserError
         The cache cannot be written.
     """
-    folder = _cache()
+    folder = cache_directory("selftest")
     path = os.path.join(folder, f"{_key()}.bin")
     if not os.path.exists(path):
         from rvsim.soc.output import write_whole
@@ -70,9 +71,3 @@ def _key() -> str:
                         content = file.read()
                     digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:16]
-
-
-def _cache() -> str:
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG base directory specification says that a relative path is to be ignored.
-    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "rvsim", "selftest")
