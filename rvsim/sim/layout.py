@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .graph import State
+from .graph import MASK, SHIFT, State
 from .lowering import Design
+from .paths import Bit, Bits
 
 ALIGN = 64
 
@@ -63,6 +64,19 @@ class Layout:
     fired: int = 0
     state_bytes: int = 0
     size: int = 0
+
+    def peek(self, buffer: bytearray, bit: Bit) -> int:
+        """The value of a bit of a state."""
+        place = self.states[bit >> SHIFT] * 8 + (bit & MASK)
+        return buffer[place >> 3] >> (place & 7) & 1
+
+    def poke(self, buffer: bytearray, bits: Bits, value: int) -> None:
+        """Change bits of states; constants among them stay."""
+        for position, bit in enumerate(bits):
+            if bit >= 2:
+                place = self.states[bit >> SHIFT] * 8 + (bit & MASK)
+                mask = 1 << (place & 7)
+                buffer[place >> 3] = buffer[place >> 3] & ~mask | (mask if value >> position & 1 else 0)
 
 
 def lay_out(design: Design) -> Layout:

@@ -10,7 +10,7 @@ from rvsim.native import cache, compiler, link
 from . import lowering, netlist
 from .conditions import compile_condition
 from .functions import Program
-from .graph import MASK, SHIFT
+from .graph import SHIFT
 from .layout import Layout, initial
 from .names import Names, signal_names
 from .paths import Bit, Bits
@@ -169,8 +169,7 @@ class Runner:
                 continue
             if self._design.graph.nodes[bit >> SHIFT].op != "state":
                 return self._look(bits)
-            place = self._layout.states[bit >> SHIFT] * 8 + (bit & MASK)
-            value |= (self._buffer[place >> 3] >> (place & 7) & 1) << position
+            value |= self._layout.peek(self._buffer, bit) << position
         return value
 
     def _look(self, bits: Bits) -> int:
@@ -200,10 +199,7 @@ class Runner:
         bits = self.bits(signal)
         if any(bit < 2 or self._design.graph.nodes[bit >> SHIFT].op != "state" for bit in bits):
             raise ValueError(f"{signal!r} is combinational: change what it is computed from")
-        for position, bit in enumerate(bits):
-            place = self._layout.states[bit >> SHIFT] * 8 + (bit & MASK)
-            mask = 1 << (place & 7)
-            self._buffer[place >> 3] = self._buffer[place >> 3] & ~mask | (mask if value >> position & 1 else 0)
+        self._layout.poke(self._buffer, bits, value)
 
     def memory(self, name: str) -> object:
         """Rows of a memory as a NumPy array that shares its storage; wide rows as words of 64 bits."""

@@ -11,7 +11,7 @@ from rvsim.native import cache, compiler, link
 
 from . import lowering, netlist, private
 from .functions import Program
-from .graph import MASK, SHIFT, Graph
+from .graph import Graph
 from .layout import initial
 from .paths import Bits
 from .timeline import Timeline, run_wakers
@@ -49,12 +49,8 @@ class Compiled:
         self.look()
         graph: Graph = self.design.graph
         for bit, offset in self.layout.edges.items():
-            self.buffer[offset] = self._state_bit(bit) if graph.node(bit).op == "state" else 0
+            self.buffer[offset] = self.layout.peek(self.buffer, bit) if graph.node(bit).op == "state" else 0
         self.stale = False
-
-    def _state_bit(self, bit: int) -> int:
-        place = self.layout.states[bit >> SHIFT] * 8 + (bit & MASK)
-        return self.buffer[place >> 3] >> (place & 7) & 1
 
     def instant(self) -> bool:
         """Everything that edges since the last call trigger; whether there was one."""
@@ -76,12 +72,7 @@ class Compiled:
 
     def poke(self, bits: Bits, value: int) -> None:
         """Change bits that are state."""
-        buffer, states = self.buffer, self.layout.states
-        for position, bit in enumerate(bits):
-            if bit >= 2:
-                place = states[bit >> SHIFT] * 8 + (bit & MASK)
-                mask = 1 << (place & 7)
-                buffer[place >> 3] = buffer[place >> 3] & ~mask | (mask if value >> position & 1 else 0)
+        self.layout.poke(self.buffer, bits, value)
         self.stale = True
 
 

@@ -224,6 +224,12 @@ class Session:
     def is_raw(self):
         return not termios.tcgetattr(self.fd)[3] & termios.ICANON
 
+    def becomes_raw(self):
+        deadline = time.monotonic() + 5
+        while not self.is_raw():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def send(self, data):
         os.write(self.fd, data)
 
@@ -260,10 +266,7 @@ def test_an_ending_signal_restores_the_terminal(session, number):
 def test_suspension_gives_the_terminal_back_and_continuing_takes_it_again(session, number):
     os.kill(session.job(), number)
     session.expect(b"stopped restored=1")
-    deadline = time.monotonic() + 5
-    while not session.is_raw():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    session.becomes_raw()
     session.send(b"z")
     session.expect(b"7a")
     session.send(b"\x01x")
@@ -275,10 +278,7 @@ def test_a_suspended_job_needs_to_be_continued_once_though_its_leader_stops_firs
     session.expect(b"raw=1 ")
     session.send(b"\x01z")
     session.expect(b"stopped restored=1")
-    deadline = time.monotonic() + 5
-    while not session.is_raw():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    session.becomes_raw()
     session.send(b"z")
     session.expect(b"7a")
     session.send(b"\x01x")
