@@ -23,7 +23,7 @@ _IMPORTED_AT = time.time_ns()
 _MAGIC = b"rvsimobj3"
 _HEAD = struct.Struct("<9sIIQ")  # magic, length of the marshalled header, CRC-32 of header and code, the code's length
 
-#: So many entries of one kind are kept, the least recently written ones go.
+#: So many entries of one kind are kept by default, the least recently used ones go.
 KEEP = 12
 
 
@@ -128,6 +128,7 @@ def load(kind: str, stamp: str) -> Code | None:
         header = marshal.loads(header_bytes)
         if header["stamp"] != stamp:
             return None
+        os.utime(descriptor)  # what is used stays
         return Code(map_code(code, descriptor, start), header["symbols"], header["extra"], None)
     except (struct.error, ValueError, EOFError, TypeError, KeyError, OSError):
         return None
@@ -135,8 +136,23 @@ def load(kind: str, stamp: str) -> Code | None:
         os.close(descriptor)
 
 
-def store(kind: str, stamp: str, code: bytes, symbols: dict[str, int], extra: object) -> None:
-    """Keep code for later starts. Not being able to (a full or read-only disk) is no error: it is only slower."""
+def store(
+    kind: str,
+    stamp: str,
+    code: bytes,
+    symbols: dict[str, int],
+    extra: object,
+    *,
+    keep: int = KEEP,
+    limit: int | None = None,
+) -> None:
+    """Keep code for later starts. Not being able to (a full or read-only disk) is no error: it is only slower.
+
+    Parameters
+    ----------
+    keep, limit
+        Entries of this kind that stay, and bytes that they may have together.
+    """
     header = marshal.dumps({"stamp": stamp, "symbols": symbols, "extra": extra})
     check = zlib.crc32(code, zlib.crc32(header))
     head = _HEAD.pack(_MAGIC, len(header), check, len(code)) + header
@@ -149,7 +165,7 @@ def store(kind: str, stamp: str, code: bytes, symbols: dict[str, int], extra: ob
         with open(descriptor, "wb") as file:
             file.write(head + code)
         os.replace(temporary, path)
-        _prune(os.path.dirname(path), kind)
+        _prune(os.path.dirname(path), kind, keep, limit)
     except OSError:
         try:
             os.unlink(temporary)
@@ -157,8 +173,11 @@ def store(kind: str, stamp: str, code: bytes, symbols: dict[str, int], extra: ob
             return
 
 
-def _prune(directory: str, kind: str) -> None:
+def _prune(directory: str, kind: str, keep: int, limit: int | None) -> None:
     entries = [e for e in os.scandir(directory) if e.name.startswith(f"{kind}-") and e.name.endswith(".bin")]
     entries.sort(key=lambda e: e.stat().st_mtime, reverse=True)
-    for entry in entries[KEEP:]:
-        os.unlink(entry.path)
+    total = 0
+    for index, entry in enumerate(entries):
+        total += entry.stat().st_size
+        if index >= keep or (limit is not None and index and total > limit):
+            os.unlink(entry.path)

@@ -342,6 +342,10 @@ class Module:
         self._functions.append(made)
         return made
 
+    def exported(self) -> list[str]:
+        """Names of the functions that can be found in the linked blob."""
+        return [f.name for f in self._functions if f.linkage == "dso_local"]
+
     def table(self, name: str, type: str, values: Sequence[int | str]) -> None:
         """A constant array."""
         listed = ", ".join(f"{type} {v}" for v in values)

@@ -6,6 +6,8 @@ goes through a stack slot, which the compiler turns back into registers where it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rvsim.native.ir import Function, Value
 
 from .graph import MASK, SHIFT, Graph
@@ -14,6 +16,9 @@ from .operations import Operations
 from .paths import Bit, Bits, In, Literal, exclusive
 from .regions import Region
 from .schedule import Action, Branch, Visit
+
+#: A pattern that is noticed wherever its bits are taken for a value.
+POISON = int("a5c396" * 4000, 16)
 
 
 class Emitter(Operations):
@@ -26,6 +31,8 @@ class Emitter(Operations):
         self.region: Region | None = None
         self._stored: dict[int, list[tuple]] = {}
         self.preloads: dict[int, Value] = {}
+        #: Called with memory and pointer before a row changes.
+        self.before_write: Callable[[int, Value], None] | None = None
 
     # -- the tree of visits
 
@@ -62,6 +69,9 @@ class Emitter(Operations):
                         walk(inner, stack)
 
         walk(visit, [])
+        if self.poison:
+            for node in sorted(self._needs_slot):
+                self.slot(node)  # at the beginning of every step
         for state in sorted(early):
             self.preloads[state] = self._load_state(state)
 
@@ -176,7 +186,9 @@ class Emitter(Operations):
         """Stack slot of a node."""
         if node not in self.slots:
             width = self.graph.nodes[node].width
-            self.slots[node] = self.f.variable(f"i{width}", 0).pointer if self.poison else self._alloca(width)
+            self.slots[node] = self._alloca(width)
+            if self.poison:
+                self.f.store(self.f.value(POISON >> (POISON.bit_length() - width), f"i{width}"), self.slots[node])
         return self.slots[node]
 
     def _alloca(self, width: int) -> Value:
@@ -300,7 +312,7 @@ class Emitter(Operations):
         row, inside = self._row(memory, address)
         if inside is not None:
             row = inside.select(row, self.state.at(place.offset))
-        value = f.load(kind, row).to(width)
+        value = f.load(kind, row, align=min(place.row_bytes, 8)).to(width)
         return value if inside is None else inside.select(value, f.value(0, width))
 
     def write_row(self, memory: int, address: Bits, data: Bits, enable: Bits) -> None:
@@ -310,13 +322,17 @@ class Emitter(Operations):
             return
         row, inside = self._row(memory, address)
 
+        align = min(place.row_bytes, 8)
+
         def write() -> None:
+            if self.before_write is not None:
+                self.before_write(memory, row)
             value = self.get(data)
             if set(enable) != {1} and len(set(enable)) > 1:
                 mask = self.get(enable)
-                old = f.load(f"i{place.row_bytes * 8}", row).to(value.type)
+                old = f.load(f"i{place.row_bytes * 8}", row, align=align).to(value.type)
                 value = (old & ~mask) | (value & mask)
-            f.store(value.to(f"i{place.row_bytes * 8}"), row)
+            f.store(value.to(f"i{place.row_bytes * 8}"), row, align=align)
 
         if inside is None:
             write()

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from rvsim.native.ir import Module, Value
+from rvsim.native.ir import Function, Module, Value
 
-from .graph import SHIFT
-from .layout import Layout, lay_out, storage_bits
-from .lowering import Design
-from .netlist import UnsupportedDesign
+from .graph import MASK, SHIFT
+from .layout import Layout, storage_bits
+from .lowering import Design, clocks_as_data
+from .options import DEFAULT, Options
 from .paths import Bit, Bits, Is, Path
 from .step import Step, store_at
+
+
+class Reason:
+    """Why a run ended."""
+
+    DONE, STOP, MESSAGE, HOOK = range(4)
+
+
+class Hook(Protocol):
+    """An observer whose code is compiled into the loop over cycles."""
+
+    def full(self, f: Function, state: Value, context: Value) -> Value:
+        """One bit: the host has to make room before another cycle."""
+
+    def watch(self, step: Step, context: Value) -> None:
+        """Before a step's roots are added: what to see of it from inside."""
+
+    def after(self, f: Function, state: Value, context: Value, phase: int) -> None:
+        """After each phase (instant) of a cycle."""
 
 
 @dataclass
@@ -20,89 +41,95 @@ class Program:
 
     design: Design
     layout: Layout
+    options: Options = DEFAULT
     module: Module = field(default_factory=Module)
 
-    @classmethod
-    def of(cls, design: Design) -> Program:
-        """Lay out a design.
+    def _step(self, f: Function, state: Value) -> Step:
+        return Step(self.design, self.layout, f, state, self.options)
 
-        Raises
-        ------
-        UnsupportedDesign
-            It has ``Print``, ``Assert``, ``Assume`` or ``Cover``: what they say does not reach the host yet, and
-            to run on without a word would be a wrong simulation.
-        """
-        for message in design.messages:
-            cell = message.cell
-            raise UnsupportedDesign(f"{cell.location}: {cell.kind.capitalize()} cannot be simulated here yet")
-        return cls(design, lay_out(design))
+    # -- running: whole cycles of clocks that are inputs
 
-    # -- fast: whole cycles of clocks that are inputs
-
-    def cycles(self, name: str, phases: list[dict[Bit, int]], stop: Bits = ()) -> None:
-        """``name(state, n) -> executed``: ``n`` periods, each the given instants in order.
+    def cycles(
+        self, phases: list[dict[Bit, int]], stops: Bits = (), hooks: Sequence[Hook] = (), *, general: bool = False
+    ) -> None:
+        """``run(state, n, context) -> executed``: ``n`` cycles; why it ended is left in the layout's ``reason``.
 
         Parameters
         ----------
         phases
-            For each instant the clocks that have an edge, with their new value.
-        stop
-            Bits that end the run before the period in which one of them is set.
+            What happens in a cycle: for each instant the clocks that have an edge, with their new value.
+        stops
+            Bits that end the run before the cycle in which one of them is set.
+        hooks
+            Observers whose code goes in between; ``context`` is theirs.
+        general
+            The design makes clocks or asynchronous resets itself: edges are looked for, until there are none.
         """
-        f = self.module.function(name, "i64", (("ptr", "state"), ("i64", "n")), exported=True)
-        state, count = f.parameters
+        if general:
+            self.instant(hooks)
+        f = self.module.function("run", "i64", (("ptr", "state"), ("i64", "n"), ("ptr", "context")), exported=True)
+        state, count, context = f.parameters
         index = f.variable("i64", 0)
-        preamble = f.new_label("loop")
-        f.branch(preamble)
-        f.label(preamble)
-        with f.if_(count.ule(index.get())):
+        loop = f.new_label("loop")
+
+        def leave(reason: int) -> None:
+            f.store(f.value(reason, "i64"), state.at(self.layout.reason))
+            cycle = state.at(self.layout.cycle)
+            f.store(f.load("i64", cycle) + index.get(), cycle)
             f.ret(index.get())
-        if stop:
-            step = Step(self.design, self.layout, f, state)
+
+        f.branch(loop)
+        f.label(loop)
+        with f.if_(count.ule(index.get())):
+            leave(Reason.DONE)
+        if stops:
+            step = self._step(f, state)
             hits: list[Value] = []
-            for bit in stop:
+            for bit in stops:
                 step.observe((bit,), hits.append)
             step.emit()
             for hit in hits:
                 with f.if_(hit):
-                    f.ret(index.get())
-        for phase in phases:
-            self._phase(f, state, phase)
+                    leave(Reason.STOP)
+        for hook in hooks:
+            with f.if_(hook.full(f, state, context)):
+                leave(Reason.HOOK)
+        for number, phase in enumerate(phases):
+            self._phase(f, state, phase, hooks, general)
+            for hook in hooks:
+                hook.after(f, state, context, number)
         index.set(index.get() + 1)
         if self.design.messages:
             with f.if_(f.load("i64", state.at(self.layout.fired)).ne(0)):
-                f.ret(index.get())
-        f.branch(preamble)
+                leave(Reason.MESSAGE)
+        f.branch(loop)
         f.ended = True
 
-    def _phase(self, f, state: Value, edges: dict[Bit, int]) -> None:  # noqa: ANN001
-        clocks_in_use = self._clocks_as_data()
+    def _phase(self, f: Function, state: Value, edges: dict[Bit, int], hooks: Sequence[Hook], general: bool) -> None:
+        clocks_in_use = self.layout.edges if general else clocks_as_data(self.design)
         for clock, value in edges.items():
             if clock in clocks_in_use:
-                f.store(f.value(value, "i8"), state.at(self.layout.states[clock >> SHIFT]))
+                self._set_bit(f, state, clock, value)
+        if general:
+            with f.loop() as settled, f.if_(f.call("i64", "instant", state, f.parameters[2]).eq(0)):
+                f.branch(settled)
+            return
 
         def fires(trigger: Bit, edge: int) -> Path | None:
             return () if edges.get(trigger) == edge else None
 
-        step = Step(self.design, self.layout, f, state)
+        step = self._step(f, state)
+        for hook in hooks:
+            hook.watch(step, f.parameters[2])
         self._all(step, fires)
         step.emit()
 
-    def _clocks_as_data(self) -> set[Bit]:
-        """Clocks that something reads, or that are more than one bit of their input."""
-        clocks = {r.clock for r in self.design.registers} | {w.clock for w in self.design.writes}
-        used: set[Bit] = set()
-        for node in self.design.graph.nodes:
-            for value in node.args:
-                used.update(b for b in value if b in clocks)
-            for arm in node.arms:
-                used.update(b for b in arm.value if b in clocks)
-                for literal in arm.path:
-                    used.update(b for b in literal.bits if b in clocks)
-        for register in self.design.registers:
-            if register.clock >= 2:
-                used.update(b for b in register.data if b in clocks)
-        return used
+    def _set_bit(self, f: Function, state: Value, bit: Bit, value: int) -> None:
+        node = bit >> SHIFT
+        kind = f"i{storage_bits(self.design.graph.nodes[node].width)}"
+        place, mask = state.at(self.layout.states[node]), 1 << (bit & MASK)
+        old = f.load(kind, place)
+        f.store(old | mask if value else old & ~mask, place)
 
     def _all(self, step: Step, fires) -> None:  # noqa: ANN001
         for register in self.design.registers:
@@ -116,18 +143,20 @@ class Program:
 
     # -- general: one instant, with edges found by comparing clocks and resets with what they were
 
-    def instant(self, name: str) -> None:
-        """``name(state) -> fired``: everything that the edges since the last call trigger, all at once.
+    def instant(self, hooks: Sequence[Hook] = ()) -> None:
+        """``instant(state, context) -> fired``: everything that the edges since the last call trigger, all at once.
 
         The result is 0 if there was no edge.
         """
         graph, layout = self.design.graph, self.layout
-        f = self.module.function(name, "i64", (("ptr", "state"),), exported=True)
-        (state,) = f.parameters
+        f = self.module.function("instant", "i64", (("ptr", "state"), ("ptr", "context")), exported=True)
+        state, context = f.parameters
         triggers: dict[Bit, Bits] = {}
         for bit in layout.edges:
             triggers[bit] = graph.fresh("edge", 2, ((bit,),), bit)
-        step = Step(self.design, layout, f, state)
+        step = self._step(f, state)
+        for hook in hooks:
+            hook.watch(step, context)
         any_edge = f.variable("i64", 0)
         plain = step.emitter.evaluate
 
@@ -155,11 +184,11 @@ class Program:
 
     # -- looking
 
-    def look(self, name: str, values: list[Bits]) -> list[tuple[int, int]]:
-        """``name(state, out)``: values to a buffer; returns offset and size of each."""
-        f = self.module.function(name, "void", (("ptr", "state"), ("ptr", "out")), exported=True)
+    def look(self, values: Sequence[Bits]) -> list[tuple[int, int]]:
+        """``look(state, out)``: values to a buffer; returns offset and size of each, in bytes."""
+        f = self.module.function("look", "void", (("ptr", "state"), ("ptr", "out")), exported=True)
         state, out = f.parameters
-        step = Step(self.design, self.layout, f, state)
+        step = self._step(f, state)
         places, position = [], 0
         for value in values:
             size = storage_bits(max(1, len(value))) // 8

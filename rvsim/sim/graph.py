@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .options import DEFAULT, Options
 from .paths import Bit, Bits, In, Is, Literal, Path, extend
 
 SHIFT = 16
@@ -68,12 +69,13 @@ class Graph:
     nodes: list[Node] = field(default_factory=lambda: [Node("none", 0, ())])
     _known: dict[tuple, Bits] = field(default_factory=dict)
     module: tuple[str, ...] = ()
+    options: Options = DEFAULT
 
     def make(self, op: str, width: int, args: tuple[Bits, ...], extra: object = None, *, arms: tuple = ()) -> Bits:
         """The value of an operation; the same one if it was made before."""
         key = (op, width, args, extra, tuple((a.path, a.start, a.value) for a in arms))
         known = self._known.get(key)
-        if known is None:
+        if known is None or not self.options.chosen("sharing", len(self.nodes)):
             known = self._known[key] = self.fresh(op, width, args, extra, arms=arms)
         return known
 
@@ -203,6 +205,8 @@ class Graph:
         node = self.node(bit)
         if node.op == "~" and node.width == 1:
             return self.literals(node.args[0][0], not wanted)
+        if not self.options.chosen("switches", bit):
+            return [Is(bit, wanted)]
         if node.op in ("==", "!=") and constant(node.args[1]) and len(node.args[0]) <= 16:
             equal = wanted == (node.op == "==")
             return [In(node.args[0], not equal, frozenset((number(node.args[1]),)))]

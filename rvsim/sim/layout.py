@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 from dataclasses import dataclass, field
 
 from .graph import MASK, SHIFT, State
@@ -9,6 +11,9 @@ from .lowering import Design
 from .paths import Bit, Bits
 
 ALIGN = 64
+
+#: What holds a design's state.
+Buffer = bytearray | mmap.mmap
 
 
 def storage_bits(width: int) -> int:
@@ -51,6 +56,8 @@ class Layout:
         By the message's index in the design.
     fired
         A 64-bit counter of messages that fired since it was cleared.
+    cycle, reason
+        64-bit numbers: cycles that were run, and why the last run ended.
     edges
         One byte for each watched clock or reset: its last value.
     size
@@ -62,15 +69,18 @@ class Layout:
     messages: list[MessagePlace] = field(default_factory=list)
     edges: dict[int, int] = field(default_factory=dict)
     fired: int = 0
+    cycle: int = 8
+    reason: int = 16
+    first_state: int = 32
     state_bytes: int = 0
     size: int = 0
 
-    def peek(self, buffer: bytearray, bit: Bit) -> int:
+    def peek(self, buffer: Buffer, bit: Bit) -> int:
         """The value of a bit of a state."""
         place = self.states[bit >> SHIFT] * 8 + (bit & MASK)
         return buffer[place >> 3] >> (place & 7) & 1
 
-    def poke(self, buffer: bytearray, bits: Bits, value: int) -> None:
+    def poke(self, buffer: Buffer, bits: Bits, value: int) -> None:
         """Change bits of states; constants among them stay."""
         for position, bit in enumerate(bits):
             if bit >= 2:
@@ -79,11 +89,16 @@ class Layout:
                 buffer[place >> 3] = buffer[place >> 3] & ~mask | (mask if value >> position & 1 else 0)
 
 
+def address_of(buffer: Buffer) -> int:
+    """Where a buffer is; it cannot be resized from here on."""
+    return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
+
+
 def lay_out(design: Design) -> Layout:
     """Place all state of a design: small pieces together, memories behind them."""
     layout = Layout()
     states: list[State] = [node.extra for node in design.graph.nodes if node.op == "state"]
-    position = 8  # fired
+    position = layout.first_state
     for state in sorted(states, key=lambda s: -storage_bits(s.width)):
         size = storage_bits(state.width) // 8
         position = -(-position // size) * size
@@ -112,9 +127,9 @@ def lay_out(design: Design) -> Layout:
     return layout
 
 
-def initial(design: Design, layout: Layout) -> bytearray:
-    """The buffer at reset."""
-    data = bytearray(layout.size)
+def initial(design: Design, layout: Layout) -> mmap.mmap:
+    """The buffer at reset: whole pages, of which only those that are used take memory."""
+    data = mmap.mmap(-1, layout.size)
     for node in design.graph.nodes:
         if node.op == "state":
             state, offset = node.extra, layout.states[node.extra.node]
@@ -123,6 +138,8 @@ def initial(design: Design, layout: Layout) -> bytearray:
     for number, memory in design.memories.items():
         place = layout.memories[number]
         mask = (1 << memory.width) - 1
+        if memory.init.count(0) == len(memory.init):
+            continue
         for row, value in enumerate(memory.init):
             if value:
                 start = place.offset + row * place.row_bytes

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from . import netlist as nl
 from .graph import Arm, Graph, State
+from .options import DEFAULT, Options
 from .paths import Bit, Bits, Path, extend
 from .pieces import BITWISE, WORD, Pieces, combinational
 
@@ -67,16 +68,39 @@ class Design:
         return self._lowering.value(nets)
 
 
-def lower(netlist: nl.Netlist) -> Design:
+def lower(netlist: nl.Netlist, options: Options = DEFAULT) -> Design:
     """Lower all of a netlist."""
-    return _Lowering(netlist).run()
+    return _Lowering(netlist, options).run()
+
+
+def clocks_as_data(design: Design) -> set[Bit]:
+    """Clocks that something reads as a value."""
+    clocks = {r.clock for r in design.registers} | {w.clock for w in design.writes}
+    used: set[Bit] = set()
+    for node in design.graph.nodes:
+        if node.op == "edge":
+            continue
+        for value in node.args:
+            used.update(b for b in value if b in clocks)
+        for arm in node.arms:
+            used.update(b for b in arm.value if b in clocks)
+            for literal in arm.path:
+                used.update(b for b in literal.bits if b in clocks)
+    for register in design.registers:
+        if register.clock >= 2:
+            used.update(b for b in register.data if b in clocks)
+    for write in design.writes:
+        used.update(b for value in (write.address, write.data, write.enable) for b in value if b in clocks)
+    for message in design.messages:
+        used.update(b for value in (*message.values, (message.enable, message.test)) for b in value if b in clocks)
+    return used
 
 
 class _Lowering:
-    def __init__(self, netlist: nl.Netlist) -> None:
+    def __init__(self, netlist: nl.Netlist, options: Options) -> None:
         self.netlist, self.cells = netlist, netlist.cells
-        self.graph = Graph()
-        self.pieces = Pieces(self.cells).find()
+        self.graph = Graph(options=options)
+        self.pieces = Pieces(self.cells, options).find()
         self.out: dict[int, list[Bit | None]] = {}
         self.paths: dict[nl.Net, Path | None] = {}
 

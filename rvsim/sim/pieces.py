@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from . import netlist as nl
+from .options import DEFAULT, Options
 
 #: The widest piece: what one machine word holds, in bits.
 WORD = 64
@@ -44,12 +45,17 @@ def runs(nets: nl.Nets) -> Iterator[tuple[int, int, int, int]]:
 class Pieces:
     """Where cells are cut: wide ones at the runs in which they are used, those on a false loop into bits."""
 
-    def __init__(self, cells: list[nl.Cell]) -> None:
-        self.cells = cells
+    def __init__(self, cells: list[nl.Cell], options: Options = DEFAULT) -> None:
+        self.cells, self.options = cells, options
 
     def find(self) -> dict[int, list[tuple[int, int]]]:
         """Cell → its pieces (start, width), for the cells that are cut."""
-        pieces = {number: self._cut_wide(number, used) for number, used in self._uses().items()}
+        pieces = {}
+        for number, used in self._uses().items():
+            if self.options.chosen("cut", number):
+                pieces[number] = self._cut_wide(number, used)
+            elif not combinational(self.cells[number]):  # state is kept in words
+                pieces[number] = self._cut_wide(number, set())
         for number in self._looped():
             if _sliceable(self.cells[number]):
                 pieces[number] = [(bit, 1) for bit in range(self.cells[number].width)]

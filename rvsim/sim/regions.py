@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .graph import SHIFT, Graph
+from .options import DEFAULT, Options
 from .paths import Bits, Literal, Path, extend
 
 
@@ -71,6 +72,7 @@ class Placement:
     """Regions of all nodes that are used, and of the arms of decisions."""
 
     graph: Graph
+    options: Options = DEFAULT
     root: Region = field(default_factory=lambda: Region(None, None))
     region: dict[int, Region] = field(default_factory=dict)
     arms: dict[int, list[PlacedArm]] = field(default_factory=dict)
@@ -82,7 +84,9 @@ class Placement:
                 number = bit >> SHIFT
                 if self.graph.nodes[number].op != "state":
                     old = self.region.get(number)
-                    self.region[number] = region if old is None else old.common(region)
+                    if old is None:
+                        old = region if self.options.chosen("guards", number) else self.root
+                    self.region[number] = old.common(region)
 
     def place(self, path: Path, inside: Region) -> Region | None:
         """The region of a path inside another, whose conditions are thereby needed on the way."""

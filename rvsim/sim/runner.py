@@ -3,115 +3,118 @@
 from __future__ import annotations
 
 import ctypes
+import struct
+import time
 from collections.abc import Mapping
 
-from rvsim.native import cache, compiler, link
-
-from . import lowering, netlist
-from .conditions import compile_condition
-from .functions import Program
+from .clocks import follows_registers, phases
+from .functions import Reason
 from .graph import SHIFT
-from .layout import Layout, initial
-from .names import Names, signal_names
-from .paths import Bit, Bits
+from .layout import address_of, initial
+from .model import Model
+from .options import DEFAULT, FEW_PASSES, Options
+from .paths import Bits
 
-#: Passes that pay: what they leave is as fast as LLVM's own pipelines, and compiled in a third of the time.
-PASSES = ("sroa", "simplifycfg", "sccp", "instcombine", "jump-threading", "simplifycfg", "dse", "dce", "simplifycfg")
+#: Seconds of compiled code after which Python has a look whether somebody pressed Ctrl-C.
+PATIENCE = 0.05
 
 
 class Runner:
     """Runs a design cycle by cycle in compiled code.
+
+    The state belongs to one thread at a time; several runners are independent of each other, and the interpreter's
+    lock is released while one runs.
 
     Parameters
     ----------
     design
         An elaboratable. Everything that it does not drive itself is an input.
     clocks
-        Clock domains that run, and how many periods of each fall into one cycle of :meth:`__call__`; by default all
-        domains once. Edges that coincide happen at the same instant.
+        Clock domains, and how many periods of each fall into one cycle of :meth:`__call__`; by default all domains
+        once. Edges that coincide happen at the same instant.
+    options
+        How it is translated; for tests and measurements.
 
     Raises
     ------
     UnsupportedDesign
         Something in the design cannot be simulated.
+    KeyError, ValueError
+        ``clocks`` names no domain, or a number of periods that does not divide the largest.
     """
 
-    def __init__(self, design: object, *, clocks: Mapping[str, int] | None = None) -> None:
-        self._netlist = netlist.prepare(design)
-        self._design = lowering.lower(self._netlist)
-        names = ((s, self._netlist.names[s]) for s in self._netlist.signals if s in self._netlist.names)
-        self._names = Names("signal", signal_names(names))
-        self._memories = Names("memory", {_memory_name(c): n for n, c in self._design.memories.items()})
-        self._phases = self._make_phases(clocks)
-        self._program = Program.of(self._design)
-        self._layout: Layout = self._program.layout
-        self._program.cycles("run", self._phases)
-        self._functions = [self._compile(self._program)]
-        self._cycles = self._function(0, "run", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
-        self._buffer = initial(self._design, self._layout)
-        self._address = ctypes.addressof((ctypes.c_char * len(self._buffer)).from_buffer(self._buffer))
-        self._looker: tuple | None = None
-        self._stops: dict[tuple, object] = {}
-        #: Cycles run since the start or the last :meth:`restore`.
-        self.cycle = 0
+    def __init__(self, design: object, *, clocks: Mapping[str, int] | None = None, options: Options = DEFAULT) -> None:
+        self.model = Model(design, options)
+        self._layout = self.model.layout
+        self._phases = phases(self.model, clocks)
+        #: The design makes clocks or asynchronous resets itself.
+        self._general = follows_registers(self.model.design)
+        self._buffer = initial(self.model.design, self._layout)
+        self._address = address_of(self._buffer)
+        self._loops: dict[tuple, object] = {}
+        self._lookers: dict[Bits, object] = {}
+        self._chunk = 1 << 12
+        self._instant = None
+        if self._layout.edges:
+            code = self.model.compile("instant", lambda program: program.instant(), FEW_PASSES)
+            self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+        self._loop(())
+        self._begin()
 
-    # -- building
+    def _begin(self) -> None:
+        """Clocks and resets count as having been what the inputs say; then what follows from the others happens."""
+        for bit, offset in self._layout.edges.items():
+            if self.model.design.graph.node(bit).op == "state":
+                self._buffer[offset] = self._layout.peek(self._buffer, bit)
+        self._settle()
 
-    def _make_phases(self, clocks: Mapping[str, int] | None) -> list[dict[Bit, int]]:
-        design = self._design
-        triggers = [*design.registers, *design.writes, *(m for m in design.messages if m.clock >= 2)]
-        edges: dict[Bit, set[int]] = {}
-        for trigger in triggers:
-            if trigger.clock >= 2:
-                edges.setdefault(trigger.clock, set()).add(trigger.edge)
-        for clock in edges:
-            if design.graph.node(clock).op != "state":
-                raise netlist.UnsupportedDesign("a clock that the design makes itself needs the simulator's engine")
-        counts = dict.fromkeys(edges, 1)
-        for name, count in (clocks or {}).items():
-            bits = self.bits(name if name in self._names.table else ("clk" if name == "sync" else f"{name}_clk"))
-            counts[bits[0]] = count
-        parts = max(counts.values(), default=1)
-        phases: list[dict[Bit, int]] = []
-        for part in range(parts):
-            for value in (1, 0):
-                phase = {
-                    bit: value for bit, used in edges.items() if value in used and part % (parts // counts[bit]) == 0
-                }
-                if phase:
-                    phases.append(phase)
-        return phases
+    def _settle(self) -> None:
+        """Edges that a change from outside, or the beginning, has led to."""
+        if self._instant is not None:
+            while self._instant(self._address, None):
+                pass
 
-    def _compile(self, program: Program) -> tuple[int, dict[str, int]]:
-        blob, symbols = link.link(compiler.compile_object(program.module.text(), PASSES, 2))
-        return cache.map_code(blob), symbols
+    def _loop(self, conditions: tuple, hooks: tuple = ()) -> object:
+        """The compiled loop that ends at conditions, with observers in it."""
+        key = (
+            "run",
+            self._phase_key(),
+            tuple(self.model.condition_key(c) for c in conditions),
+            *(h.key for h in hooks),
+        )
+        found = self._loops.get(key)
+        if found is None:
 
-    def _function(self, index: int, name: str, result: object, *parameters: object) -> object:
-        base, symbols = self._functions[index]
-        return ctypes.CFUNCTYPE(result, *parameters)(base + symbols[name])
+            def write(program: object) -> None:
+                stops = tuple(self.model.condition(c) for c in conditions)
+                program.cycles(self._phases, stops, hooks, general=self._general)
 
-    def bits(self, signal: object) -> Bits:
-        """The bits of a signal, given as Signal object or hierarchical name.
+            code = self.model.compile(key, write)
+            found = code.function("run", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+            self._loops[key] = found
+        return found
 
-        Raises
-        ------
-        KeyError
-            There is no such signal; the message has near matches.
-        """
-        if isinstance(signal, str):
-            signal = self._names[signal]
-        try:
-            return self._design.value(self._netlist.signals[signal])
-        except KeyError:
-            raise KeyError(f"{signal!r} is not part of this design") from None
+    def _phase_key(self) -> tuple:
+        return tuple(tuple(sorted(phase.items())) for phase in self._phases)
 
     # -- running
 
+    @property
+    def cycle(self) -> int:
+        """Cycles run since the beginning; part of the state, so :meth:`restore` brings it back."""
+        return struct.unpack_from("<q", self._buffer, self._layout.cycle)[0]
+
     def __call__(self, cycles: int) -> int:
-        """Run so many cycles; returns how many were run."""
-        done = self._cycles(self._address, cycles)
-        self.cycle += done
-        return done
+        """Run so many cycles; returns how many were run, which is fewer only after an exception in between.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Ctrl-C: between two cycles, so that everything can be looked at and run on.
+        """
+        if cycles < 0:
+            raise ValueError(f"cannot run {cycles} cycles")
+        return self._advance((), cycles)[0]
 
     def until(self, *conditions: object, max_cycles: int) -> bool:
         """Run until one of the conditions holds at the beginning of a cycle.
@@ -127,23 +130,34 @@ class Runner:
         -------
         bool
             Whether a condition holds.
-        """
-        stops = tuple(self._condition(c) for c in conditions)
-        run = self._stops.get(stops)
-        if run is None:
-            program = Program(self._design, self._layout)
-            program.cycles("run", self._phases, stops)
-            self._functions.append(self._compile(program))
-            run = self._function(-1, "run", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
-            self._stops[stops] = run
-        done = run(self._address, max_cycles)
-        self.cycle += done
-        return done < max_cycles or any(self._peek((bit,)) for bit in stops)
 
-    def _condition(self, condition: object) -> Bit:
-        if isinstance(condition, str):
-            return compile_condition(condition, self._design.graph, self.bits)
-        return self._design.graph.operator("b", (self.bits(condition),), 1)[0]
+        Raises
+        ------
+        ConditionError
+            A text cannot be understood.
+        """
+        if not conditions:
+            raise ValueError("until() needs a condition: a signal or a text")
+        for condition in conditions:
+            self.model.condition(condition)
+        _, stopped = self._advance(conditions, max_cycles)
+        return stopped or any(self._peek((self.model.condition(c),)) for c in conditions)
+
+    def _advance(self, conditions: tuple, cycles: int) -> tuple[int, bool]:
+        """Run in stretches that are short enough for Ctrl-C; how many cycles, and whether a condition ended it."""
+        run, total = self._loop(conditions), 0
+        while total < cycles:
+            asked = min(self._chunk, cycles - total)
+            started = time.perf_counter()
+            done = run(self._address, asked, None)
+            spent = time.perf_counter() - started
+            total += done
+            if done == self._chunk and not PATIENCE / 4 < spent < PATIENCE:
+                self._chunk = max(1, min(1 << 40, self._chunk * 2 if spent < PATIENCE else self._chunk // 2))
+            reason = struct.unpack_from("<q", self._buffer, self._layout.reason)[0]
+            if reason == Reason.STOP:
+                return total, True
+        return total, False
 
     # -- looking and changing
 
@@ -155,57 +169,74 @@ class Runner:
         KeyError
             None does.
         """
-        return self._names.matching(pattern)
+        return self.model.names.matching(pattern)
 
     def __getitem__(self, signal: object) -> int:
-        """The value of a signal now, unsigned."""
-        return self._peek(self.bits(signal))
+        """The value of a signal now, unsigned.
+
+        Raises
+        ------
+        KeyError
+            There is no such signal; the message has near matches.
+        """
+        return self._peek(self.model.bits(signal))
 
     def _peek(self, bits: Bits) -> int:
-        value = 0
+        value, layout, nodes = 0, self._layout, self.model.design.graph.nodes
         for position, bit in enumerate(bits):
             if bit < 2:
                 value |= bit << position
                 continue
-            if self._design.graph.nodes[bit >> SHIFT].op != "state":
+            if nodes[bit >> SHIFT].op != "state":
                 return self._look(bits)
-            value |= self._layout.peek(self._buffer, bit) << position
+            value |= layout.peek(self._buffer, bit) << position
         return value
 
     def _look(self, bits: Bits) -> int:
-        """A combinational value: computed by a function that is compiled when it is first asked for."""
-        if self._looker is None or bits not in self._looker[1]:
-            wanted = dict.fromkeys(self._design.value(nets) for nets in self._netlist.signals.values())
-            wanted = list(dict.fromkeys([*(self._looker[1] if self._looker else ()), *wanted, bits]))
-            program = Program(self._design, self._layout)
-            places = program.look("look", wanted)
-            self._functions.append(self._compile(program))
-            function = self._function(-1, "look", None, ctypes.c_void_p, ctypes.c_void_p)
-            size = max(offset + length for offset, length in places) if places else 8
-            self._looker = (function, dict(zip(wanted, places)), ctypes.create_string_buffer(size))
-        function, places, out = self._looker
+        """A combinational value, by a function that is compiled when it is first asked for: for all signals at once."""
+        if bits not in self._lookers:
+            design = self.model.design
+            wanted = list(dict.fromkeys(design.value(nets) for nets in self.model.netlist.signals.values()))
+            key = ("look", self.model.signals_digest)
+            if bits not in wanted:
+                wanted, key = [bits], ("look", bits)
+            code = self.model.compile(key, lambda program: program.look(wanted), FEW_PASSES)
+            function = code.function("look", None, ctypes.c_void_p, ctypes.c_void_p)
+            places = [tuple(place) for place in code.extra]
+            out = ctypes.create_string_buffer(max((offset + size for offset, size in places), default=8) + 8)
+            for value, place in zip(wanted, places):
+                self._lookers[value] = (function, place, out)
+        function, (offset, size), out = self._lookers[bits]
         function(self._address, out)
-        offset, size = places[bits]
         return int.from_bytes(out.raw[offset : offset + size], "little")
 
     def __setitem__(self, signal: object, value: int) -> None:
-        """Change an input or a register.
+        """Change an input or a register. What an edge of a clock or an asynchronous reset leads to happens at once.
 
         Raises
         ------
         ValueError
-            The signal is computed from others.
+            The signal is computed from others, or the value does not fit into it.
         """
-        bits = self.bits(signal)
-        if any(bit < 2 or self._design.graph.nodes[bit >> SHIFT].op != "state" for bit in bits):
+        bits = self.model.bits(signal)
+        if any(bit < 2 or self.model.design.graph.nodes[bit >> SHIFT].op != "state" for bit in bits):
             raise ValueError(f"{signal!r} is combinational: change what it is computed from")
+        if not -(1 << len(bits)) >> 1 <= value < 1 << len(bits):
+            raise ValueError(f"{value} does not fit into {signal!r}, which has {len(bits)} bits")
         self._layout.poke(self._buffer, bits, value)
+        self._settle()
 
     def memory(self, name: str) -> object:
-        """Rows of a memory as a NumPy array that shares its storage; wide rows as words of 64 bits."""
+        """Rows of a memory as a NumPy array that shares its storage; wide rows as words of 64 bits.
+
+        Raises
+        ------
+        KeyError
+            There is no such memory; the message has near matches.
+        """
         import numpy
 
-        place = self._layout.memories[self._memories[name]]
+        place = self._layout.memories[self.model.memories[name]]
         kind = {1: numpy.uint8, 2: numpy.uint16, 4: numpy.uint32}.get(place.row_bytes, numpy.uint64)
         words = max(1, place.row_bytes // 8)
         array = numpy.frombuffer(self._buffer, kind, place.depth * words, place.offset)
@@ -214,8 +245,11 @@ class Runner:
     # -- snapshots
 
     def save(self) -> bytes:
-        """The whole state."""
-        return bytes(self._buffer)
+        """The whole state, memories and the number of cycles included, as one buffer."""
+        return b"".join((self._snapshot_head(), self._buffer[:]))
+
+    def _snapshot_head(self) -> bytes:
+        return b"rvsim.sim1" + bytes.fromhex(self.model.digest)
 
     def restore(self, state: bytes) -> None:
         """Go back to a saved state.
@@ -223,12 +257,12 @@ class Runner:
         Raises
         ------
         ValueError
-            It is of another design.
+            It is of another design, or no snapshot at all.
         """
-        if len(state) != len(self._buffer):
-            raise ValueError(f"a snapshot of {len(state)} bytes is of another design: this one has {len(self._buffer)}")
-        self._buffer[:] = state
-
-
-def _memory_name(cell: netlist.Memory) -> str:
-    return ".".join((*cell.module, cell.name))
+        head = self._snapshot_head()
+        if state[: len(head)] != head or len(state) != len(head) + len(self._buffer):
+            what = "of another design" if state[:10] == head[:10] else "not one of rvsim.sim's"
+            raise ValueError(
+                f"the snapshot ({len(state)} bytes) is {what}: this design's have {len(head) + len(self._buffer)}"
+            )
+        self._buffer[:] = state[len(head) :]

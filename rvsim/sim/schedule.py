@@ -72,8 +72,8 @@ class Visit:
 class Scheduler:
     """Makes the tree of visits out of actions."""
 
-    def __init__(self, root: Region, actions: list[Action]) -> None:
-        self.root, self.actions = root, actions
+    def __init__(self, root: Region, actions: list[Action], *, two_phases: bool = True) -> None:
+        self.root, self.actions, self.two_phases = root, actions, two_phases
         self.ready: dict[Region, list[Action]] = defaultdict(list)
         self.ready_below: dict[Region, int] = defaultdict(int)
         #: Unmet dependences of actions in a region on actions outside of it.
@@ -98,7 +98,8 @@ class Scheduler:
                 self.readers[state].add(action)
             if action.stores is not None:
                 self.storers[action.stores].append(action)
-        self._classify()
+        if self.two_phases:
+            self._classify()
         for state, storers in self.storers.items():
             for storer in storers:
                 for reader in self.readers[state]:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from amaranth.hdl import Shape
 
-from rvsim.native import cache, compiler, link
-
-from . import lowering, netlist, private
+from . import private
 from .functions import Program
 from .graph import Graph
-from .layout import initial
+from .layout import address_of, initial
+from .model import Model
+from .options import FEW_PASSES
 from .paths import Bits
 from .timeline import Timeline, run_wakers
 
@@ -21,27 +21,27 @@ class Compiled:
     """The design: its buffer and functions."""
 
     def __init__(self, design: object) -> None:
-        self.netlist = netlist.prepare(design)
-        self.design = lowering.lower(self.netlist)
+        self.model = Model(design)
+        self.netlist, self.design, self.layout = self.model.netlist, self.model.design, self.model.layout
         self.values = {index: self.design.value(nets) for index, nets in enumerate(self.netlist.signals.values())}
         self.index = private.SignalDict()
         for index, signal in enumerate(self.netlist.signals):
             self.index[signal] = index
-        program = Program.of(self.design)
-        self.layout = program.layout
-        self.places = program.look("look", list(self.values.values()))
-        program.instant("instant")
-        blob, symbols = link.link(compiler.compile_object(program.module.text()))
-        base = cache.map_code(blob)
-        self._instant = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(base + symbols["instant"])
-        self._look = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(base + symbols["look"])
-        self._reset_image = initial(self.design, self.layout)
-        self.buffer = bytearray(self._reset_image)
-        self._address = ctypes.addressof((ctypes.c_char * len(self.buffer)).from_buffer(self.buffer))
+        code = self.model.compile(("engine", self.model.signals_digest), self._write, FEW_PASSES)
+        self.places = [tuple(place) for place in code.extra]
+        self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+        self._look = code.function("look", None, ctypes.c_void_p, ctypes.c_void_p)
+        self.buffer = initial(self.design, self.layout)
+        self._reset_image = self.buffer[:]
+        self._address = address_of(self.buffer)
         size = max((offset + length for offset, length in self.places), default=8)
         self.seen = bytearray(size)
-        self._seen_address = ctypes.addressof((ctypes.c_char * size).from_buffer(self.seen))
+        self._seen_address = address_of(self.seen)
         self.reset()
+
+    def _write(self, program: Program) -> list[tuple[int, int]]:
+        program.instant()
+        return program.look(list(self.values.values()))
 
     def reset(self) -> None:
         """Back to the beginning; clocks and resets count as having been what they are now."""
@@ -54,7 +54,7 @@ class Compiled:
 
     def instant(self) -> bool:
         """Everything that edges since the last call trigger; whether there was one."""
-        fired = bool(self._instant(self._address))
+        fired = bool(self._instant(self._address, None))
         self.stale |= fired
         return fired
 

@@ -10,6 +10,7 @@ from .emitter import Emitter
 from .graph import SHIFT, Arm, Graph
 from .layout import Layout, storage_bits
 from .lowering import Design, Message, Register, Write
+from .options import DEFAULT, Options
 from .paths import Bit, Bits, Path, extend
 from .regions import PlacedArm, Placement, Region
 from .schedule import Action, Scheduler
@@ -21,11 +22,11 @@ Fires = Callable[[Bit, int], Path | None]
 class Step:
     """One function body: roots are added, then :meth:`emit` writes everything they need."""
 
-    def __init__(self, design: Design, layout: Layout, f: Function, state: Value, *, poison: bool = False) -> None:
-        self.design, self.layout, self.f, self.state = design, layout, f, state
+    def __init__(self, design: Design, layout: Layout, f: Function, state: Value, options: Options = DEFAULT) -> None:
+        self.design, self.layout, self.f, self.state, self.options = design, layout, f, state, options
         self.graph: Graph = design.graph
-        self.placement = Placement(self.graph)
-        self.emitter = Emitter(self.graph, layout, f, state, poison)
+        self.placement = Placement(self.graph, options=options)
+        self.emitter = Emitter(self.graph, layout, f, state, options.poison)
         self._roots: list[Callable[[], None]] = []
         self.actions: list[Action] = []
         self._made: dict[int, list[Action]] = {}
@@ -46,6 +47,7 @@ class Step:
         node = self.graph.nodes[register.data[0] >> SHIFT] if register.data[0] >= 2 else None
         own = tuple((state.node << SHIFT) + bit for bit in range(state.width))
         whole = node is not None and node.op == "list" and register.data == self._all_of(register.data[0])
+        whole = whole and self.options.chosen("in_place", state.node)
         default, arms = (node.args[0], list(node.arms)) if whole else (register.data, [])
         clocked = fires(register.clock, register.edge)
         changes: list[Arm] = []
@@ -138,7 +140,8 @@ class Step:
         for action in self.actions:
             for node in action.waits:
                 action.after.update(self._made[node])
-        visit = Scheduler(self.placement.root, self.actions).run()
+        two_phases = self.options.chosen("two_phases", len(self.actions))
+        visit = Scheduler(self.placement.root, self.actions, two_phases=two_phases).run()
         self.emitter.plan(visit)
         self.emitter.emit(visit)
 
@@ -255,6 +258,7 @@ def store_at(f: Function, base: Value, offset: int) -> Callable[[Value], None]:
     """A receiver for :meth:`Step.observe` that stores to memory in the usual size."""
 
     def store(value: Value) -> None:
-        f.store(value.to(f"i{storage_bits(value.width)}"), base.at(offset))
+        size = storage_bits(value.width)
+        f.store(value.to(f"i{size}"), base.at(offset), align=min(size // 8, 8))
 
     return store

@@ -48,7 +48,7 @@ def compare(seed, size, cycles=CYCLES):
 
 def _is_part(run, signal):
     try:
-        run.bits(signal)
+        run.model.bits(signal)
     except KeyError:
         return False
     return True

@@ -1,0 +1,101 @@
+"""What happens in a cycle of free running, and whether the design makes clocks itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .graph import SHIFT
+from .lowering import Design, clocks_as_data
+from .model import Model
+from .netlist import FlipFlop, Outside
+from .paths import Bit, Bits
+
+
+def triggers(design: Design) -> dict[Bit, set[int]]:
+    """Every clock of the design, and which of its edges (1: rising) something happens at."""
+    edges: dict[Bit, set[int]] = {}
+    for trigger in (*design.registers, *design.writes, *design.messages):
+        if trigger.clock >= 2:
+            edges.setdefault(trigger.clock, set()).add(trigger.edge)
+    return edges
+
+
+def follows_registers(design: Design) -> bool:
+    """Whether a clock or an asynchronous reset depends on registers or memories, or a clock is not simply an input."""
+    clocks = set(triggers(design))
+    resets = {r.reset for r in design.registers if r.reset >= 2}
+    return not all(_is_input(design, clock) for clock in clocks) or not _from_inputs(design, resets)
+
+
+def _is_input(design: Design, bit: Bit) -> bool:
+    node = design.graph.node(bit)
+    if node.op != "state":
+        return False
+    cell = design.netlist.cells[node.extra.cell]
+    return isinstance(cell, Outside) or (isinstance(cell, FlipFlop) and cell.is_input)
+
+
+def _from_inputs(design: Design, bits: set[Bit]) -> bool:
+    """Whether bits are computed from inputs alone."""
+    open_bits, seen = list(bits), set()
+    while open_bits:
+        bit = open_bits.pop()
+        if bit < 2 or bit >> SHIFT in seen:
+            continue
+        seen.add(bit >> SHIFT)
+        node = design.graph.node(bit)
+        if node.op == "read" or (node.op == "state" and not _is_input(design, bit)):
+            return False
+        values: list[Bits] = [*node.args, *(a.value for a in node.arms)]
+        values += [literal.bits for a in node.arms for literal in a.path]
+        open_bits += [b for value in values for b in value]
+    return True
+
+
+def phases(model: Model, clocks: Mapping[str, int] | None) -> list[dict[Bit, int]]:
+    """The instants of one cycle: for each the clocks with an edge that matters, with their new value.
+
+    Parameters
+    ----------
+    clocks
+        Clock domain, or name of a clock signal → periods in a cycle; one for those that are not named.
+
+    Raises
+    ------
+    KeyError
+        There is no such domain.
+    ValueError
+        A number of periods that does not divide the largest.
+    """
+    edges = {bit: used for bit, used in triggers(model.design).items() if _is_input(model.design, bit)}
+    for bit in clocks_as_data(model.design):
+        if bit in edges:
+            edges[bit] = {0, 1}
+    counts = dict.fromkeys(edges, 1)
+    for name, count in (clocks or {}).items():
+        bit = _clock_of(model, name)
+        if bit not in edges:
+            raise KeyError(f"nothing in this design happens at an edge of {name!r}")
+        counts[bit] = count
+    parts = max(counts.values(), default=1)
+    for bit, count in counts.items():
+        if not isinstance(count, int) or count < 1 or parts % count:
+            name = next((n for n in model.names.table if model.bits(n) == (bit,)), "a clock")
+            raise ValueError(f"clocks: {name} has {count!r} periods in a cycle, which must divide the most, {parts}")
+    made: list[dict[Bit, int]] = []
+    for part in range(parts):
+        for value in (1, 0):
+            # A period's first half is high; it begins where its part of the cycle does.
+            phase = {b: value for b, used in edges.items() if value in used and part % (parts // counts[b]) == 0}
+            if phase:
+                made.append(phase)
+    return made
+
+
+def _clock_of(model: Model, name: str) -> Bit:
+    table = model.names.table
+    for known in (name, "clk" if name == "sync" else f"{name}_clk"):
+        if known in table and len(model.bits(known)) == 1:
+            return model.bits(known)[0]
+    inner = [n for n in table if n.rsplit(".", 1)[-1] == f"{name}_clk"]
+    raise KeyError(f"no clock domain is named {name!r}" + (f"; near: {', '.join(inner[:3])}" if inner else ""))

@@ -1,0 +1,175 @@
+"""A translated design: its netlist, graph and layout, and what is compiled of it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import marshal
+import os
+from collections.abc import Callable
+
+import amaranth
+
+from rvsim.native import cache, compiler, link
+
+from . import lowering, netlist
+from .conditions import compile_condition
+from .functions import Program
+from .layout import Layout, lay_out
+from .names import Names, signal_names
+from .options import DEFAULT, Options
+from .paths import Bit, Bits
+
+
+class Model:
+    """A design, ready to be compiled piece by piece.
+
+    Parameters
+    ----------
+    design
+        An elaboratable, a fragment, or a prepared design of Amaranth's.
+
+    Attributes
+    ----------
+    netlist, design, layout
+        What the steps of the translation made of it.
+    names, memories
+        Hierarchical name → signal, and → cell number of a memory.
+
+    Raises
+    ------
+    UnsupportedDesign
+        Something in the design cannot be simulated.
+    """
+
+    def __init__(self, design: object, options: Options = DEFAULT) -> None:
+        self.options = options
+        self.netlist = netlist.prepare(design)
+        self.design = lowering.lower(self.netlist, options)
+        self.layout: Layout = lay_out(self.design)
+        known = ((s, self.netlist.names[s]) for s in self.netlist.signals if s in self.netlist.names)
+        self.names = Names("signal", signal_names(known))
+        self.memories = Names("memory", {_memory_name(c): n for n, c in self.design.memories.items()})
+
+    # -- signals
+
+    def nets(self, signal: object) -> netlist.Nets:
+        """The nets of a signal, given as Signal object or hierarchical name.
+
+        Raises
+        ------
+        KeyError
+            There is no such signal; the message has near matches.
+        """
+        if isinstance(signal, str):
+            signal = self.names[signal]
+        signal = amaranth.Value.cast(signal)
+        if not isinstance(signal, amaranth.Signal):
+            raise TypeError(f"{signal!r} is an expression: give a signal, or the name of one")
+        try:
+            return self.netlist.signals[signal]
+        except KeyError:
+            raise KeyError(f"{signal!r} is not part of this design") from None
+
+    def bits(self, signal: object) -> Bits:
+        """The same as bits of the graph."""
+        return self.design.value(self.nets(signal))
+
+    def condition(self, condition: object) -> Bit:
+        """The bit that a condition stands for: a signal that is not zero, or a text (:mod:`rvsim.sim.conditions`)."""
+        if isinstance(condition, str):
+            return compile_condition(condition, self.design.graph, self.bits)
+        return self.design.graph.operator("b", (self.bits(condition),), 1)[0]
+
+    def condition_key(self, condition: object) -> object:
+        """What names a condition in a cache."""
+        return condition if isinstance(condition, str) else self.nets(condition)
+
+    # -- compiling
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """A hash of everything that decides the machine code but the engine itself."""
+        plain = [_plain(cell) for cell in self.netlist.cells]
+        data = marshal.dumps((plain, self.options.key()), 2)  # without references: they depend on identity
+        return _hash(data)
+
+    @functools.cached_property
+    def signals_digest(self) -> str:
+        """A hash of which signals there are and what drives them, for code that looks at all of them."""
+        return _hash(marshal.dumps(list(self.netlist.signals.values()), 2))
+
+    def compile(self, key: object, write: Callable[[Program], object], passes: tuple[str, ...] = ()) -> cache.Code:
+        """Functions of the design in machine code: from the cache, or written and compiled now.
+
+        Parameters
+        ----------
+        key
+            Plain data (numbers, texts, tuples) that, beside the design, decides what is written.
+        write
+            Adds functions to a program; what it returns (plain data) is kept along with the code as ``extra``.
+        passes
+            LLVM's passes, instead of the options' own.
+        """
+        stamp = f"{self.digest} {key!r} {passes}\n{_engine_stamp()}"
+        code = None if _engine_changed() else cache.load("sim", stamp)
+        if code is None:
+            program = Program(self.design, self.layout, self.options)
+            extra = write(program)
+            data = compiler.compile_object(program.module.text(), passes or self.options.passes, self.options.level)
+            code = self._link(data, tuple(program.module.exported()), extra, stamp)
+        return code
+
+    @staticmethod
+    def _link(data: bytes, names: tuple[str, ...], extra: object, stamp: str) -> cache.Code:
+        try:
+            blob, symbols = link.link(data)
+            base = cache.map_code(blob)
+        except (link.CannotLink, OSError):
+            addresses, keep = compiler.load_object(data, names)
+            return cache.Code(0, addresses, extra, keep)
+        symbols = {name: symbols[name] for name in names}
+        if not _engine_changed():
+            cache.store("sim", stamp, blob, symbols, extra, keep=KEPT, limit=KEPT_BYTES)
+        return cache.Code(base, symbols, extra, None)
+
+
+#: What stays in the cache: entries, and bytes together. A processor takes about ten kilobytes.
+KEPT, KEPT_BYTES = 1000, 256 << 20
+
+_DIRECTORIES = (os.path.dirname(__file__), os.path.dirname(cache.__file__))
+
+
+@functools.cache
+def _engine_stamp() -> str:
+    versions = (amaranth.__version__, *compiler.VERSION)
+    return "\n".join((*versions, cache.source_stamp(*_DIRECTORIES)))
+
+
+@functools.cache
+def _engine_changed() -> bool:
+    return cache.changed_since_import(*_DIRECTORIES)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _plain(cell: netlist.Cell) -> tuple:
+    """A cell as plain data, without what changes no machine code: where it comes from, and contents of memories."""
+    fields = {k: v for k, v in vars(cell).items() if k not in ("location", "module")}
+    if isinstance(cell, netlist.Memory):
+        del fields["init"]
+    return (type(cell).__name__, *(_plain_field(v) for v in fields.values()))
+
+
+def _plain_field(value: object) -> object:
+    if isinstance(value, netlist.Assignment | netlist.Chunk):
+        return tuple(vars(value).values())
+    if isinstance(value, tuple):
+        return tuple(_plain_field(v) for v in value) if value and not isinstance(value[0], int) else value
+    return value
+
+
+def _memory_name(cell: netlist.Memory) -> str:
+    return ".".join((*cell.module, cell.name))
