@@ -31,6 +31,8 @@ class Cpu(wiring.Component):
     -------
     pc, retired, halted
         For a test bench: address of the instruction in execute, how many have been executed, whether ``ecall`` was.
+    memories
+        Memories by name, for a test bench; set by ``elaborate``.
     """
 
     pc: Out(32)
@@ -47,6 +49,7 @@ class Cpu(wiring.Component):
         m.submodules.imem = imem = Memory(shape=32, depth=len(code), init=code)
         m.submodules.dmem = dmem = Memory(shape=32, depth=self.size, init=[])
         m.submodules.regs = regs = Memory(shape=32, depth=32, init=[])
+        self.memories = {"dmem": dmem, "regs": regs}
         fetch = imem.read_port()
         load, store = dmem.read_port(), dmem.write_port(granularity=8)
         port1, port2 = regs.read_port(domain="comb"), regs.read_port(domain="comb")

@@ -120,7 +120,7 @@ class Walker(wiring.Component):
             ask("DESCRIPTOR", address, "DESCRIPTOR_ANSWER")
             with m.State("DESCRIPTOR_ANSWER"), m.If(response.valid):
                 target = chain[count[:2]]
-                m.d.sync += [target.as_value().word_select(word, 32).eq(response.payload)]
+                m.d.sync += target.as_value().word_select(word, 32).eq(response.payload)
                 m.d.sync += [word.eq(word + 1), address.eq(address + 4)]
                 m.next = "DESCRIPTOR"
                 with m.If(word == 3):
@@ -162,13 +162,11 @@ class Walker(wiring.Component):
                     m.d.sync += address.eq(used + Cat(0, 0, 0, 0, head & (size - 1)))
                     m.next = "USED_ENTRY"
             ask("USED_ENTRY", address, "USED_MOVE", store=Cat(first, head))
-            with m.State("USED_MOVE"):
-                m.d.sync += address.eq(address + 4)
-                m.next = "USED_TOTAL"
             ask("USED_TOTAL", address, "USED_MOVE2", store=total[:32])
-            with m.State("USED_MOVE2"):
-                m.d.sync += address.eq(address + 4)
-                m.next = "USED_MIXED"
+            for state, then in (("USED_MOVE", "USED_TOTAL"), ("USED_MOVE2", "USED_MIXED")):
+                with m.State(state):
+                    m.d.sync += address.eq(address + 4)
+                    m.next = then
             ask("USED_MIXED", address, "COMPLETE", store=mixed)
             with m.State("COMPLETE"):
                 m.d.comb += self.interrupt.eq(1)
@@ -204,9 +202,15 @@ class Soc(wiring.Component):
         self.walkers, self.period = walkers, period
         super().__init__()
 
+    @property
+    def memories(self) -> dict[str, Memory]:
+        """Memories by name, for a test bench, once the design is elaborated."""
+        return {**{f"cpu.{n}": m for n, m in self._cpu.memories.items()}, **self._shared}
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.cpu = cpu = Cpu(program())
+        self._cpu, self._shared = cpu, {}
         m.d.comb += [self.pc.eq(cpu.pc), self.retired.eq(cpu.retired)]
         if not self.walkers:
             m.d.comb += self.jobs.eq(0)
@@ -215,7 +219,7 @@ class Soc(wiring.Component):
         for n, walker in enumerate(walkers):
             m.submodules[f"walker{n}"] = walker
         init = [word for n in range(self.walkers) for word in area(n)]
-        m.submodules.shared = shared = Memory(shape=32, depth=16 * AREA, init=init)
+        m.submodules.shared = self._shared["shared"] = shared = Memory(shape=32, depth=16 * AREA, init=init)
         read, write = shared.read_port(), shared.write_port()
 
         # -- doorbells: first the walkers are set up, then a counter rings them in turn
@@ -281,11 +285,10 @@ def area(walker: int) -> list[int]:
         length = 1 + job % 3
         words[RING_AT + job] = 3 * job
         for n in range(length):
-            last = n == length - 1
-            size = 8 + 4 * job if not last else 12
-            words[4 * (3 * job + n)] = buffer + 64 * (job % 4) + 32 * last
-            words[4 * (3 * job + n) + 2] = size
-            words[4 * (3 * job + n) + 3] = (not last) | last << 1 | (3 * job + n + 1) << 16
+            last, at = n == length - 1, 4 * (3 * job + n)
+            words[at] = buffer + 64 * (job % 4) + 32 * last
+            words[at + 2] = 12 if last else 8 + 4 * job
+            words[at + 3] = (not last) | last << 1 | (3 * job + n + 1) << 16
     words[RING_AT + JOBS : RING_AT + RING] = [0, 3]
     words[BUFFERS_AT:] = [(0x9E3779B1 * (n + 1) ^ walker) & 0xFFFFFFFF for n in range(AREA - BUFFERS_AT)]
     return words
@@ -294,6 +297,3 @@ def area(walker: int) -> list[int]:
 def make(walkers: int = 4) -> Soc:
     """The benchmark's instance: each walker works for a hundred of some ten thousand cycles."""
     return Soc(walkers)
-
-
-__all__ = ["Soc", "Walker", "area", "base", "make"]

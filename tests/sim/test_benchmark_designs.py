@@ -9,22 +9,13 @@ from rvsim.sim import Runner
 MASK = 0xFFFFFFFF
 
 
-class Observed(idle.Soc):
-    """A design whose shared memory a test bench can read."""
-
-    def elaborate(self, platform):
-        module = super().elaborate(platform)
-        self.memory = getattr(module.submodules, "shared", None)
-        return module
-
-
 def pysim(walkers, period, cycles):
     """Outputs after some cycles, and the rows of the shared memory."""
-    design, seen = Observed(walkers, period), []
+    design, seen = idle.Soc(walkers, period), []
 
     async def bench(ctx):
         await ctx.tick().repeat(cycles)
-        memory = design.memory
+        memory = design.memories.get("shared")
         seen.append([ctx.get(signal) for signal in (design.pc, design.retired, design.jobs)])
         seen.append([ctx.get(memory.data[row]) for row in range(memory.depth)] if memory else [])
 
