@@ -24,10 +24,17 @@ def follows_registers(design: Design) -> bool:
     """Whether a clock or an asynchronous reset depends on registers or memories, or a clock is not simply an input."""
     clocks = set(triggers(design))
     resets = {r.reset for r in design.registers if r.reset >= 2}
-    return not all(_is_input(design, clock) for clock in clocks) or not _from_inputs(design, resets)
+    return not all(is_input(design, clock) for clock in clocks) or not _from_inputs(design, resets)
 
 
-def _is_input(design: Design, bit: Bit) -> bool:
+def follows_inputs(design: Design) -> bool:
+    """Whether a clock or an asynchronous reset is computed, if only from inputs."""
+    bits = {*triggers(design), *(r.reset for r in design.registers if r.reset >= 2)}
+    return any(design.graph.node(bit).op != "state" for bit in bits)
+
+
+def is_input(design: Design, bit: Bit) -> bool:
+    """Whether a bit is kept for the test bench alone to change."""
     node = design.graph.node(bit)
     if node.op != "state":
         return False
@@ -44,7 +51,7 @@ def _from_inputs(design: Design, bits: set[Bit]) -> bool:
             continue
         seen.add(bit >> SHIFT)
         node = design.graph.node(bit)
-        if node.op == "read" or (node.op == "state" and not _is_input(design, bit)):
+        if node.op == "read" or (node.op == "state" and not is_input(design, bit)):
             return False
         values: list[Bits] = [*node.args, *(a.value for a in node.arms)]
         values += [literal.bits for a in node.arms for literal in a.path]
@@ -67,7 +74,7 @@ def phases(model: Model, clocks: Mapping[str, int] | None) -> list[dict[Bit, int
     ValueError
         A number of periods that does not divide the largest.
     """
-    edges = {bit: used for bit, used in triggers(model.design).items() if _is_input(model.design, bit)}
+    edges = {bit: used for bit, used in triggers(model.design).items() if is_input(model.design, bit)}
     for bit in clocks_as_data(model.design):
         if bit in edges:
             edges[bit] = {0, 1}

@@ -11,110 +11,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from amaranth.hdl import ShapeCastable, Value
+from amaranth.hdl import ShapeCastable, Value, ValueCastable
 
 from . import private
-from .state import Compiled, State
+from .compiled import Compiled
+from .slots import InputSlot, Slot
+from .state import State
 from .timeline import ClockProcess
-
-
-class _Trigger:
-    """A combination of triggers that a process waits for."""
-
-    def __init__(self, engine: CompiledEngine, combination: object, active: dict, *, oneshot: bool) -> None:
-        self._engine, self._combination, self._active, self._oneshot = engine, combination, active, oneshot
-        self._result: tuple | None = None
-        self._broken = False
-        self._hit: set[object] = set()
-        self._delays: list[tuple[Callable, int]] = []
-        for trigger in combination._triggers:
-            if isinstance(trigger, private.ChangedTrigger):
-                engine.state.add_signal_waker(trigger.signal, self._changed)
-            elif isinstance(trigger, private.EdgeTrigger):
-                engine.state.add_signal_waker(trigger.signal, self._edge(trigger))
-            elif isinstance(trigger, private.DelayTrigger):
-                waker = self._delay(trigger)
-                engine.state.set_delay_waker(trigger.interval_fs, waker)
-                self._delays.append((waker, trigger.interval_fs))
-
-    def _changed(self, old: int, new: int) -> bool:
-        if self._broken:
-            return False
-        self._activate()
-        return not self._oneshot
-
-    def _edge(self, trigger: object) -> Callable[[int, int], bool]:
-        def waker(old: int, new: int) -> bool:
-            if self._broken:
-                return False
-            before, after = old >> trigger.bit & 1, new >> trigger.bit & 1
-            if before == after or after != trigger.polarity:
-                return True
-            self._hit.add(trigger)
-            self._activate()
-            return not self._oneshot
-
-        return waker
-
-    def _delay(self, trigger: object) -> Callable[[], None]:
-        def waker() -> None:
-            if not self._broken:
-                self._hit.add(trigger)
-                self._activate()
-
-        return waker
-
-    def _activate(self) -> None:
-        if self._combination._process.waits_on is self:
-            self._active[self] = None
-        else:
-            self._broken = True
-
-    def compute_result(self) -> None:
-        """Sample what the process asked for."""
-        result = []
-        for trigger in self._combination._triggers:
-            if isinstance(trigger, private.SampleTrigger | private.ChangedTrigger):
-                value = self._engine.get_value(trigger.value)
-                castable = isinstance(trigger.shape, ShapeCastable)
-                result.append(trigger.shape.from_bits(value) if castable else value)
-            else:
-                result.append(trigger in self._hit)
-        self._result = tuple(result)
-
-    def run(self) -> None:
-        """Wake the process."""
-        self.compute_result()
-        self._combination._process.runnable = True
-        self._combination._process.waits_on = None
-        self._hit.clear()
-        for waker, interval in self._delays:
-            self._engine.state.set_delay_waker(interval, waker)
-
-    def initial_eligible(self) -> bool:
-        """Whether the process is to see the values at time zero."""
-        return not self._oneshot and any(isinstance(t, private.ChangedTrigger) for t in self._combination._triggers)
-
-    def __await__(self) -> Iterator:
-        self._result = None
-        if self._broken:
-            raise private.BrokenTrigger
-        yield self
-        if self._broken:
-            raise private.BrokenTrigger
-        return self._result
+from .waits import Process, TickWait, Wait
 
 
 class CompiledEngine(private.BaseEngine):
-    """``Simulator(dut, engine=CompiledEngine)``: see the module."""
+    """``Simulator(dut, engine=CompiledEngine)``: see the module.
+
+    Attributes
+    ----------
+    active
+        Waits that have been fulfilled, and are to be run in the next delta cycle.
+    plain
+        ``id`` of a signal that a test bench has used → its slot, which keeps the signal alive.
+    """
 
     def __init__(self, design: object) -> None:
         self._design = design
         self._compiled = Compiled(design)
         self._state = State(self._compiled)
         self._processes: list[private.BaseProcess] = []
-        self._testbenches: list[private.AsyncProcess] = []
-        self._active: dict[_Trigger, None] = {}
+        self._testbenches: list[Process] = []
+        self.active: dict[Wait | TickWait, None] = {}
+        self.plain: dict[int, Slot] = {}
         self._writers: list = []
         self._deltas = 0
 
@@ -131,6 +56,7 @@ class CompiledEngine(private.BaseEngine):
     def reset(self) -> None:
         """Back to time zero, processes and test benches from their beginning."""
         self._state.reset()
+        self.active.clear()
         for process in (*self._processes, *self._testbenches):
             process.reset()
 
@@ -142,24 +68,24 @@ class CompiledEngine(private.BaseEngine):
         DriverConflict
             The design drives the clock itself.
         """
-        slot = self._state.slots[self._state.get_signal(clock)]
+        slot = self._state.slot(clock)
         if slot.is_comb:
             raise private.ir.DriverConflict("Clock signal is already driven by combinational logic")
         self._processes.append(ClockProcess(self._state, slot, phase, period))
 
     def add_async_process(self, simulator: object, process: Callable) -> None:
         """Add a process, which runs within delta cycles."""
-        self._processes.append(private.AsyncProcess(self._design, self, process, testbench=False, background=True))
+        self._processes.append(Process(self._design, self, process, testbench=False, background=True))
 
     def add_async_testbench(self, simulator: object, process: Callable, *, background: bool) -> None:
         """Add a test bench, which runs when everything has settled."""
-        self._testbenches.append(
-            private.AsyncProcess(self._design, self, process, testbench=True, background=background)
-        )
+        self._testbenches.append(Process(self._design, self, process, testbench=True, background=background))
 
-    def add_trigger_combination(self, combination: object, *, oneshot: bool) -> _Trigger:
+    def add_trigger_combination(self, combination: object, *, oneshot: bool) -> Wait:
         """What a process awaits."""
-        return _Trigger(self, combination, self._active, oneshot=oneshot)
+        return Wait(self, combination, self.active, oneshot=oneshot)
+
+    # -- values
 
     def get_value(self, expr: object) -> int:
         """The value of an expression."""
@@ -169,26 +95,65 @@ class CompiledEngine(private.BaseEngine):
         """Assign to an expression."""
         private.eval_assign(self._state, Value.cast(expr), value)
 
+    def sample(self, expr: object) -> object:
+        """The value of an expression, in its own shape."""
+        slot = self.plain.get(id(expr))
+        if slot is not None:
+            return slot.curr
+        value = self.get_value(expr)
+        shape = expr.shape() if isinstance(expr, ValueCastable) else None
+        return shape.from_bits(value) if isinstance(shape, ShapeCastable) else value
+
+    def remember(self, signal: object) -> Slot:
+        """The slot of a signal, which is found at once from now on."""
+        slot = self.plain[id(signal)] = self._state.slot(signal)
+        return slot
+
+    def set_slot(self, slot: Slot, value: int) -> None:
+        """Assign to a signal from a test bench, and let everything settle.
+
+        Raises
+        ------
+        DriverConflict
+            The design drives the signal combinationally.
+        """
+        if slot.is_comb:
+            raise private.ir.DriverConflict("Combinationally driven signals cannot be overriden by testbenches")
+        value = slot.fit(value)
+        if type(slot) is InputSlot and not (
+            slot.is_trigger or slot.wakers or slot.edges or self._state.watched or self._writers
+        ):
+            slot.put(value)  # nobody is waiting for anything that could follow
+        else:
+            slot.update(value)
+            self.step_design()
+
+    # -- time
+
     def step_design(self) -> None:
         """Delta cycles until nothing changes."""
-        changed = True
-        while changed:
-            for trigger in list(self._active):
-                del self._active[trigger]
-                trigger.run()
+        state, compiled, active = self._state, self._compiled, self.active
+        while True:
+            if active:
+                for wait in list(active):
+                    wait.run()
+                active.clear()
             for process in self._processes:
                 if process.runnable:
                     process.runnable = False
                     process.run()
-            before = [bytes(self._compiled.seen)] if self._writers else []
-            fired = self._compiled.instant()
-            changed, rows = self._state.commit(fired)
-            changed |= bool(self._active)
-            if before:
-                self._record(before[0], rows)
+            before = bytes(compiled.seen) if self._writers else b""
+            fired = compiled.armed and compiled.instant()
+            changed = state.commit() if state.pending else ()
+            if state.watched and (fired or changed):
+                state.look()
+            if self._writers:
+                self._record(before, changed)
             self._deltas += 1
+            if not active and not compiled.armed and not (self._writers and (fired or changed)):
+                return
 
-    def _record(self, before: bytes, rows: list) -> None:
+    def _record(self, before: bytes, changed: list) -> None:
         """Hand changes to the waveform writers."""
         compiled = self._compiled
         if compiled.stale:
@@ -200,8 +165,11 @@ class CompiledEngine(private.BaseEngine):
                 offset, size = compiled.places[index]
                 if before[offset : offset + size] != after[offset : offset + size]:
                     writer.update_signal(stamp, signal)
-            for memory, address in rows:
-                writer.update_memory(stamp, memory, address)
+            for item in changed:
+                if isinstance(item, tuple):
+                    writer.update_memory(stamp, *item)
+                elif type(item) is Slot:  # the test bench's own
+                    writer.update_signal(stamp, item.signal)
 
     def advance(self) -> bool:
         """Run everything of this moment, then go on to the next one; whether somebody still has something to do."""
@@ -215,7 +183,10 @@ class CompiledEngine(private.BaseEngine):
                     bench.run()
                     again = True
         self._state.timeline.advance()
-        return any(p.critical for p in (*self._processes, *self._testbenches))
+        for bench in self._testbenches:
+            if bench.critical:
+                return True
+        return any(process.critical for process in self._processes)
 
     @contextmanager
     def write_vcd(self, *, vcd_file: object, gtkw_file: object, traces: object, fs_per_delta: int) -> Iterator[None]:

@@ -38,8 +38,12 @@ from amaranth.sim._async import (  # noqa: E402
     BrokenTrigger,
     ChangedTrigger,
     DelayTrigger,
+    DomainReset,
     EdgeTrigger,
+    ProcessContext,
     SampleTrigger,
+    TestbenchContext,
+    TickTrigger,
 )
 from amaranth.sim._base import BaseEngine, BaseEngineState, BaseMemoryState, BaseProcess, BaseSignalState  # noqa: E402
 from amaranth.sim._pyeval import eval_assign, eval_format, eval_value  # noqa: E402
@@ -55,10 +59,14 @@ __all__ = [
     "BrokenTrigger",
     "ChangedTrigger",
     "DelayTrigger",
+    "DomainReset",
     "EdgeTrigger",
     "MemoryData",
+    "ProcessContext",
     "SampleTrigger",
     "SignalDict",
+    "TestbenchContext",
+    "TickTrigger",
     "VCDWriter",
     "check_version",
     "eval_assign",

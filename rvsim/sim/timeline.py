@@ -55,8 +55,3 @@ class ClockProcess(BaseProcess):
             return
         self._slot.update(int(not self._slot.curr))
         self._state.set_delay_waker(self._half, self._wake)
-
-
-def run_wakers(wakers: list[Callable], *arguments: object) -> None:
-    """Call wakers; those that return false are done."""
-    wakers[:] = [waker for waker in wakers if waker(*arguments)]

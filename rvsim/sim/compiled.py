@@ -1,0 +1,153 @@
+"""A design in machine code as the simulator's engine needs it: one instant at a time, every signal to be looked at."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+
+from . import private
+from .clocks import follows_inputs, follows_registers, is_input, triggers
+from .functions import Program
+from .graph import MASK, SHIFT
+from .layout import address_of, initial, storage_bits
+from .model import Model
+from .options import FEW_PASSES
+from .paths import Bits
+
+_STRUCTS = {8: struct.Struct("<B"), 16: struct.Struct("<H"), 32: struct.Struct("<I"), 64: struct.Struct("<Q")}
+
+
+class Compiled:
+    """The design: its buffer and functions.
+
+    Attributes
+    ----------
+    stale
+        Something changed since :meth:`look`.
+    armed
+        There may be an edge that :meth:`instant` has not seen.
+    chained
+        Clocks or asynchronous resets may follow from registers, so that one instant can lead to the next.
+    """
+
+    def __init__(self, design: object) -> None:
+        self.model = Model(design)
+        self.netlist, self.design, self.layout = self.model.netlist, self.model.design, self.model.layout
+        self.values = [self.design.value(nets) for nets in self.netlist.signals.values()]
+        self.signals = list(self.netlist.signals)
+        self.index = private.SignalDict()
+        for index, signal in enumerate(self.signals):
+            self.index[signal] = index
+        self.chained = follows_registers(self.design)
+        #: Combinational logic from inputs leads to clocks or asynchronous resets.
+        self.derived = self.chained or follows_inputs(self.design)
+        self._triggers = {*triggers(self.design), *(r.reset for r in self.design.registers if r.reset >= 2)}
+        code = self.model.compile(("engine", self.model.signals_digest), self._write, FEW_PASSES)
+        self.places = [tuple(place) for place in code.extra]
+        self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+        self._look = code.function("look", None, ctypes.c_void_p, ctypes.c_void_p)
+        self.buffer = initial(self.design, self.layout)
+        self._reset_image = self.buffer[:]
+        self._address = ctypes.c_void_p(address_of(self.buffer))
+        size = max((offset + length for offset, length in self.places), default=8)
+        self.seen = bytearray(size)
+        self._seen_address = ctypes.c_void_p(address_of(self.seen))
+        self.reset()
+
+    def _write(self, program: Program) -> list[tuple[int, int]]:
+        program.instant()
+        return program.look(self.values)
+
+    def reset(self) -> None:
+        """Back to the beginning; clocks and resets count as having been what they are now."""
+        self.buffer[:] = self._reset_image
+        self.look()
+        for bit, offset in self.layout.edges.items():
+            is_state = self.design.graph.node(bit).op == "state"
+            self.buffer[offset] = self.layout.peek(self.buffer, bit) if is_state else 0
+        self.stale, self.armed = False, True
+
+    def instant(self) -> bool:
+        """Everything that edges since the last call trigger; whether there was one."""
+        self.armed = False
+        if not self._instant(self._address, None):
+            return False
+        self.stale = True
+        self.armed = self.chained
+        return True
+
+    def look(self) -> None:
+        """Bring all values up to date."""
+        self._look(self._address, self._seen_address)
+        self.stale = False
+
+    def changed(self) -> None:
+        """Something was changed from outside."""
+        self.stale = True
+        self.armed |= self.chained
+
+    def poke(self, index: int, value: int) -> None:
+        """Change a signal that is state."""
+        bits = self.values[index]
+        self.layout.poke(self.buffer, bits, value)
+        self.stale = True
+        self.armed |= self.derived or not self._triggers.isdisjoint(bits)
+
+    # -- signals, by index
+
+    def is_input(self, index: int) -> bool:
+        """Whether only a test bench changes a signal."""
+        bits, signal = self.values[index], self.signals[index]
+        if signal in self.netlist.combinational:
+            return False  # another name for an input
+        return bool(bits) and all(bit >= 2 and is_input(self.design, bit) for bit in bits)
+
+    def is_trigger(self, index: int) -> bool:
+        """Whether a change of this signal may lead to an edge of a clock or an asynchronous reset."""
+        return self.derived or not self._triggers.isdisjoint(self.values[index])
+
+    def storer(self, index: int) -> Callable[[int], None]:
+        """A function that changes a signal which is state, given its value without sign."""
+        bits, buffer = self.values[index], self.buffer
+        node = bits[0] >> SHIFT
+        width = self.design.graph.nodes[node].width
+        if all(bit == (node << SHIFT) + position for position, bit in enumerate(bits)) and len(bits) == width:
+            pack, offset = _STRUCTS[storage_bits(width)].pack_into, self.layout.states[node]
+            return lambda value: pack(buffer, offset, value)
+        return lambda value: self.layout.poke(buffer, bits, value)
+
+    def fetcher(self, index: int) -> Callable[[], int]:
+        """A function that gives a signal's value now, without sign."""
+        bits = self.values[index]
+        direct = self._direct(bits)
+        if direct is not None:
+            return direct
+        offset, size = self.places[index]
+        seen = self.seen
+        if size <= 8:
+            unpack = _STRUCTS[size * 8].unpack_from
+
+            def fetch() -> int:
+                if self.stale:
+                    self.look()
+                return unpack(seen, offset)[0]
+        else:
+
+            def fetch() -> int:
+                if self.stale:
+                    self.look()
+                return int.from_bytes(seen[offset : offset + size], "little")
+
+        return fetch
+
+    def _direct(self, bits: Bits) -> Callable[[], int] | None:
+        """For a signal that is one whole piece of state."""
+        node = bits[0] >> SHIFT if bits and bits[0] >= 2 else 0
+        known = self.design.graph.nodes[node]
+        if known.op != "state" or known.width != len(bits):
+            return None
+        if any(bit >> SHIFT != node or bit & MASK != position for position, bit in enumerate(bits)):
+            return None
+        unpack, offset, buffer = _STRUCTS[storage_bits(known.width)].unpack_from, self.layout.states[node], self.buffer
+        return lambda: unpack(buffer, offset)[0]
