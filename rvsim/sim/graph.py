@@ -13,11 +13,12 @@ MASK = (1 << SHIFT) - 1
 
 @dataclass
 class Arm:
-    """If ``path`` is taken, the bits from ``start`` on become ``value``."""
+    """If ``path`` is taken, the bits from ``start`` on become ``value``; ``location``: the statement that says so."""
 
     path: Path
     start: int
     value: Bits
+    location: str = ""
 
 
 @dataclass
@@ -36,8 +37,8 @@ class Node:
         Operand values.
     extra
         What else the operation needs; for ``state`` its :class:`State`.
-    module
-        Where in the hierarchy it comes from.
+    module, location
+        Where in the hierarchy, and in the source, it comes from; of values made twice the first.
     """
 
     op: str
@@ -46,6 +47,7 @@ class Node:
     extra: object = None
     module: tuple[str, ...] = ()
     arms: tuple[Arm, ...] = ()
+    location: str = ""
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=lambda: [Node("none", 0, ())])
     _known: dict[tuple, Bits] = field(default_factory=dict)
     module: tuple[str, ...] = ()
+    location: str = ""
     options: Options = DEFAULT
 
     def make(self, op: str, width: int, args: tuple[Bits, ...], extra: object = None, *, arms: tuple = ()) -> Bits:
@@ -82,7 +85,7 @@ class Graph:
     def fresh(self, op: str, width: int, args: tuple[Bits, ...], extra: object = None, *, arms: tuple = ()) -> Bits:
         """A value of its own."""
         number = len(self.nodes)
-        self.nodes.append(Node(op, width, args, extra, self.module, arms))
+        self.nodes.append(Node(op, width, args, extra, self.module, arms, self.location))
         return tuple((number << SHIFT) + bit for bit in range(width))
 
     def node(self, bit: Bit) -> Node:

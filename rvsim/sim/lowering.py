@@ -119,7 +119,7 @@ class _Lowering:
             self._lower_unit(*unit)
         writes: dict[int, Write] = {}
         for number, cell in enumerate(self.cells):
-            self.graph.module = cell.module
+            self.graph.module, self.graph.location = cell.module, cell.location
             if isinstance(cell, nl.WritePort):
                 writes[number] = write = Write(
                     cell.memory, self.bit(cell.clock), cell.edge, self.value(cell.address), self.value(cell.data),
@@ -147,7 +147,7 @@ class _Lowering:
     def _read(self, cell: nl.SyncRead, state: State, transparent: list[Write]) -> Bits:
         """What a synchronous read port's output becomes: the row, with what transparent ports write into it now."""
         graph = self.graph
-        graph.module = cell.module
+        graph.module, graph.location = cell.module, cell.location
         address = self.value(cell.address)
         row = graph.make("read", cell.width, (address,), cell.memory)
         for write in transparent:
@@ -166,7 +166,7 @@ class _Lowering:
 
     def _make_state(self, number: int, cell: nl.FlipFlop | nl.SyncRead, registers: list[Register]) -> None:
         bits: list[Bit] = []
-        self.graph.module = cell.module
+        self.graph.module, self.graph.location = cell.module, cell.location
         for start, width in self._cuts(number):
             init = (getattr(cell, "init", 0) >> start) & ((1 << width) - 1)
             piece = self.graph.fresh("state", width, ())
@@ -278,7 +278,7 @@ class _Lowering:
 
     def _lower_unit(self, number: int, start: int, width: int) -> None:
         cell = self.cells[number]
-        self.graph.module = cell.module
+        self.graph.module, self.graph.location = cell.module, cell.location
         self.out[number][start : start + width] = self._lower(cell, start, width)
 
     def _lower(self, cell: nl.Cell, start: int, width: int) -> Bits:
@@ -298,7 +298,8 @@ class _Lowering:
                 low, high = max(start, a.start), min(end, a.start + len(a.value))
                 path = self.path(a.condition) if low < high else None
                 if path is not None:
-                    arms.append(Arm(path, low - start, self.value(a.value[low - a.start : high - a.start])))
+                    value = self.value(a.value[low - a.start : high - a.start])
+                    arms.append(Arm(path, low - start, value, a.location))
             return graph.overwrite(self.value(cell.default[start:end]), arms)
         if isinstance(cell, nl.PriorityMatch):
             enable, bits = self.bit(cell.enable), []

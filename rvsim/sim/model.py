@@ -164,7 +164,9 @@ def _plain(cell: netlist.Cell) -> tuple:
 
 
 def _plain_field(value: object) -> object:
-    if isinstance(value, netlist.Assignment | netlist.Chunk):
+    if isinstance(value, netlist.Assignment):
+        return (value.condition, value.start, value.value)
+    if isinstance(value, netlist.Chunk):
         return tuple(vars(value).values())
     if isinstance(value, tuple):
         return tuple(_plain_field(v) for v in value) if value and not isinstance(value[0], int) else value

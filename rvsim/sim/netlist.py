@@ -109,6 +109,7 @@ class Assignment:
     condition: Net
     start: int
     value: Nets
+    location: str = ""
 
 
 @dataclass
@@ -262,7 +263,7 @@ def prepare(design: object, ports: object = ()) -> Netlist:
     return _convert(netlist, design)
 
 
-def _location(cell: _nir.Cell) -> str:
+def _location(cell: _nir.Cell | _nir.Assignment) -> str:
     where = cell.src_loc
     return f"{where[0]}:{where[1]}" if where else "<unknown>"
 
@@ -346,7 +347,7 @@ def _convert_cell(netlist: _nir.Netlist, number: int, cell: _nir.Cell) -> Cell:
     if isinstance(cell, _nir.PriorityMatch):
         return PriorityMatch(**place, width=len(cell.inputs), enable=int(cell.en), candidates=_nets(cell.inputs))
     if isinstance(cell, _nir.AssignmentList):
-        assignments = tuple(Assignment(int(a.cond), a.start, _nets(a.value)) for a in cell.assignments)
+        assignments = tuple(Assignment(int(a.cond), a.start, _nets(a.value), _location(a)) for a in cell.assignments)
         return AssignmentList(**place, width=len(cell.default), default=_nets(cell.default), assignments=assignments)
     if isinstance(cell, _nir.FlipFlop):
         return FlipFlop(

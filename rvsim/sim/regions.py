@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .graph import SHIFT, Graph
+from .graph import SHIFT, Arm, Graph
 from .options import DEFAULT, Options
 from .paths import Bits, Literal, Path, extend
 
@@ -65,6 +65,7 @@ class PlacedArm:
     path: Path
     start: int
     value: Bits
+    location: str = ""
 
 
 @dataclass
@@ -106,23 +107,23 @@ class Placement:
             node = nodes[number]
             if node.op == "list":
                 self.use(node.args[0], region)
-                self.arms[number] = self._arms([(a.path, a.start, a.value) for a in node.arms], region)
+                self.arms[number] = self._arms(list(node.arms), region)
             elif node.op == "mux":
                 (condition,), then, otherwise = node.args
                 choices = [
                     (self.graph.literals(condition, wanted), v) for wanted, v in ((True, then), (False, otherwise))
                 ]
                 self.use((condition,), region)
-                self.arms[number] = self._arms([(tuple(p), 0, v) for p, v in choices if p is not None], region)
+                self.arms[number] = self._arms([Arm(tuple(p), 0, v) for p, v in choices if p is not None], region)
             else:
                 for value in node.args:
                     self.use(value, region)
 
-    def _arms(self, arms: list[tuple[Path, int, Bits]], inside: Region) -> list[PlacedArm]:
+    def _arms(self, arms: list[Arm], inside: Region) -> list[PlacedArm]:
         placed = []
-        for path, start, value in arms:
-            region = self.place(path, inside)
+        for arm in arms:
+            region = self.place(arm.path, inside)
             if region is not None:
-                self.use(value, region)
-                placed.append(PlacedArm(region, path, start, value))
+                self.use(arm.value, region)
+                placed.append(PlacedArm(region, arm.path, arm.start, arm.value, arm.location))
         return placed

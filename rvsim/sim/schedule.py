@@ -36,6 +36,8 @@ class Action:
         Nodes that must be complete before: those, and the conditions of its region.
     defines
         Node whose whole value it makes.
+    module, location
+        Where in the hierarchy and in the source it comes from, for reports.
     """
 
     region: Region
@@ -47,6 +49,8 @@ class Action:
     uses: set[int] = field(default_factory=set)
     waits: set[int] = field(default_factory=set)
     defines: int | None = None
+    module: tuple[str, ...] = ()
+    location: str = ""
     number: int = 0
     missing: int = 0
     before: list[Action] = field(default_factory=list)

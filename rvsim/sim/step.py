@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from rvsim.native.ir import Function, Value
 
+from . import netlist as nl
 from .emitter import Emitter
-from .graph import SHIFT, Arm, Graph
+from .graph import SHIFT, Arm, Graph, State
 from .layout import Layout, storage_bits
 from .lowering import Design, Message, Register, Write
 from .options import DEFAULT, Options
@@ -53,11 +54,11 @@ class Step:
         changes: list[Arm] = []
         if clocked is not None:
             if default != own:
-                changes.append(Arm(clocked, 0, default))
+                changes.append(Arm(clocked, 0, default, self._cell(state).location))
             for arm in arms:
                 path = extend(clocked, list(arm.path))
                 if path is not None:
-                    changes.append(Arm(path, arm.start, arm.value))
+                    changes.append(Arm(path, arm.start, arm.value, arm.location))
         if register.reset != 0:
             level = self.graph.literals(register.reset, True)
             for path in (fires(register.reset, 1), clocked and extend(clocked, level) if clocked is not None else None):
@@ -72,6 +73,9 @@ class Step:
         if placed:
             self._roots.append(lambda: self._store_register(state.node, state.width, placed))
 
+    def _cell(self, state: State) -> nl.Cell:
+        return self.design.netlist.cells[state.cell]
+
     def _all_of(self, bit: Bit) -> Bits:
         number = bit >> SHIFT
         return tuple((number << SHIFT) + n for n in range(self.graph.nodes[number].width))
@@ -82,7 +86,7 @@ class Step:
             region = self.placement.place(arm.path, self.placement.root)
             if region is not None:
                 self.placement.use(arm.value, region)
-                placed.append(PlacedArm(region, arm.path, arm.start, arm.value))
+                placed.append(PlacedArm(region, arm.path, arm.start, arm.value, arm.location))
         return placed
 
     def write(self, write: Write, fires: Fires) -> None:
@@ -173,7 +177,7 @@ class Step:
         arms = self.placement.arms.get(number)
         if arms is None:
             action = self._action(region, lambda: emitter.remember(number, emitter.evaluate(node)), *node.args)
-            action.defines = number
+            action.defines, action.module, action.location = number, node.module, node.location
             self._made[number] = [action]
             if node.op == "read":
                 self._memory_reads.setdefault(node.extra, []).append(action)
@@ -183,10 +187,12 @@ class Step:
         if node.op == "list":
             default = node.args[0]
             action = self._action(region, lambda: self._put(number, None, 0, default), default)
+            action.module, action.location = node.module, node.location
             made.append((None, action))
         for arm in arms:
             run = self._arm(number, arm, node.op == "mux")
             action = self._action(arm.region, run, arm.value)
+            action.module, action.location = node.module, arm.location or node.location
             for path, earlier in made:
                 if node.op == "list" and (path is None or not _exclusive(path, arm.path)):
                     action.after.add(earlier)
@@ -205,7 +211,7 @@ class Step:
             f.store(emitter.insert(f.load(f"i{width}", slot), start, value), slot)
 
     def _store_register(self, state: int, width: int, arms: list[PlacedArm]) -> None:
-        emitter = self.emitter
+        emitter, cell = self.emitter, self._cell(self.graph.nodes[state].extra)
         made: list[tuple[Path, Action]] = []
         for arm in arms:
 
@@ -217,7 +223,7 @@ class Step:
                 emitter.store_state(state, value)
 
             action = self._sink(arm.region, run, arm.value)
-            action.stores = state
+            action.stores, action.module, action.location = state, cell.module, arm.location or cell.location
             for path, earlier in made:
                 if not _exclusive(path, arm.path):
                     action.after.add(earlier)
@@ -229,6 +235,8 @@ class Step:
             region, lambda: emitter.write_row(write.memory, write.address, write.data, enable),
             write.address, write.data, enable,
         )  # fmt: skip
+        memory = self.design.memories[write.memory]
+        action.module, action.location = memory.module, memory.location
         action.after.update(self._memory_reads.get(write.memory, ()))
         if write.memory in self._writes:
             action.after.add(self._writes[write.memory])
