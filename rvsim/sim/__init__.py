@@ -3,6 +3,8 @@
 from .conditions import ConditionError
 from .engine import CompiledEngine
 from .netlist import UnsupportedDesign
+from .ram import Ram
 from .runner import Runner
+from .streams import Receiver, Sender
 
-__all__ = ["CompiledEngine", "ConditionError", "Runner", "UnsupportedDesign"]
+__all__ = ["CompiledEngine", "ConditionError", "Ram", "Receiver", "Runner", "Sender", "UnsupportedDesign"]

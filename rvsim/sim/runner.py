@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .clocks import follows_registers, phases
 from .functions import Reason
@@ -14,6 +14,7 @@ from .layout import address_of, initial
 from .model import Model
 from .options import DEFAULT, FEW_PASSES, Options
 from .paths import Bits
+from .streams import Receiver, Sender, attach
 
 #: Seconds of compiled code after which Python has a look whether somebody pressed Ctrl-C.
 PATIENCE = 0.05
@@ -32,6 +33,8 @@ class Runner:
     clocks
         Clock domains, and how many periods of each fall into one cycle of :meth:`__call__`; by default all domains
         once. Edges that coincide happen at the same instant.
+    ports
+        The host's ends of the design's streams (:class:`rvsim.sim.Receiver`, :class:`rvsim.sim.Sender`).
     options
         How it is translated; for tests and measurements.
 
@@ -43,8 +46,16 @@ class Runner:
         ``clocks`` names no domain, or a number of periods that does not divide the largest.
     """
 
-    def __init__(self, design: object, *, clocks: Mapping[str, int] | None = None, options: Options = DEFAULT) -> None:
-        self.model = Model(design, options)
+    def __init__(
+        self,
+        design: object,
+        *,
+        clocks: Mapping[str, int] | None = None,
+        ports: Sequence[Receiver | Sender] = (),
+        options: Options = DEFAULT,
+    ) -> None:
+        self.model = Model(attach(design, ports) if ports else design, options)
+        self._ports = tuple(ports)
         self._layout = self.model.layout
         self._phases = phases(self.model, clocks)
         #: The design makes clocks or asynchronous resets itself.
@@ -58,8 +69,11 @@ class Runner:
         if self._layout.edges:
             code = self.model.compile("instant", lambda program: program.instant(), FEW_PASSES)
             self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
-        self._loop(())
+        self._wanted = tuple(port.wanted for port in self._ports)
+        self._loop(self._wanted)
         self._begin()
+        for number, port in enumerate(self._ports):
+            port.bind(self, f"host{number}")
 
     def _begin(self) -> None:
         """Clocks and resets count as having been what the inputs say; then what follows from the others happens."""
@@ -141,11 +155,11 @@ class Runner:
         for condition in conditions:
             self.model.condition(condition)
         _, stopped = self._advance(conditions, max_cycles)
-        return stopped or any(self._peek((self.model.condition(c),)) for c in conditions)
+        return stopped or self._holds(conditions)
 
     def _advance(self, conditions: tuple, cycles: int) -> tuple[int, bool]:
         """Run in stretches that are short enough for Ctrl-C; how many cycles, and whether a condition ended it."""
-        run, total = self._loop(conditions), 0
+        run, total = self._loop((*conditions, *self._wanted)), 0
         while total < cycles:
             asked = min(self._chunk, cycles - total)
             started = time.perf_counter()
@@ -156,8 +170,20 @@ class Runner:
                 self._chunk = max(1, min(1 << 40, self._chunk * 2 if spent < PATIENCE else self._chunk // 2))
             reason = struct.unpack_from("<q", self._buffer, self._layout.reason)[0]
             if reason == Reason.STOP:
-                return total, True
+                self._serve()
+                if self._holds(conditions):
+                    return total, True
+        self._serve()
         return total, False
+
+    def _serve(self) -> None:
+        """Let the host's ends of streams do what is wanted of them."""
+        for port in self._ports:
+            if self[port.wanted]:
+                port.serve()
+
+    def _holds(self, conditions: tuple) -> bool:
+        return any(self._peek((self.model.condition(c),)) for c in conditions)
 
     # -- looking and changing
 
