@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rvsim.native.ir import Function, Module, Value
 
+from . import netlist as nl
 from .graph import MASK, SHIFT
 from .layout import Layout, storage_bits
 from .lowering import Design, clocks_as_data
@@ -67,6 +68,8 @@ class Program:
         """
         if general:
             self.instant(hooks)
+        if self.layout.watches:
+            self.watch()
         f = self.module.function("run", "i64", (("ptr", "state"), ("i64", "n"), ("ptr", "context")), exported=True)
         state, count, context = f.parameters
         index = f.variable("i64", 0)
@@ -100,7 +103,8 @@ class Program:
                 hook.after(f, state, context, number)
         index.set(index.get() + 1)
         if self.design.messages:
-            with f.if_(f.load("i64", state.at(self.layout.fired)).ne(0)):
+            # An assertion, or a log that should be emptied: other messages can wait.
+            with f.if_(f.value(self.layout.log_bytes // 2, "i64").ule(f.load("i64", state.at(self.layout.fired)))):
                 leave(Reason.MESSAGE)
         f.branch(loop)
         f.ended = True
@@ -111,8 +115,10 @@ class Program:
             if clock in clocks_in_use:
                 self._set_bit(f, state, clock, value)
         if general:
-            with f.loop() as settled, f.if_(f.call("i64", "instant", state, f.parameters[2]).eq(0)):
-                f.branch(settled)
+            with f.loop() as settled:
+                with f.if_(f.call("i64", "instant", state, f.parameters[2]).eq(0)):
+                    f.branch(settled)
+                self._call_watch(f, state)
             return
 
         def fires(trigger: Bit, edge: int) -> Path | None:
@@ -121,8 +127,11 @@ class Program:
         step = self._step(f, state)
         for hook in hooks:
             hook.watch(step, f.parameters[2])
-        self._all(step, fires)
+        talks = self._all(step, fires)
         step.emit()
+        if talks:
+            self._next_instant(f, state)
+        self._call_watch(f, state)
 
     def _set_bit(self, f: Function, state: Value, bit: Bit, value: int) -> None:
         node = bit >> SHIFT
@@ -131,15 +140,37 @@ class Program:
         old = f.load(kind, place)
         f.store(old | mask if value else old & ~mask, place)
 
-    def _all(self, step: Step, fires) -> None:  # noqa: ANN001
+    def _all(self, step: Step, fires) -> bool:  # noqa: ANN001
+        """Add everything that may happen; whether a message is among it."""
         for register in self.design.registers:
             if register.clock >= 2 or register.reset >= 2:
                 step.register(register, fires)
         for write in self.design.writes:
             step.write(write, fires)
+        clocked = [(n, m) for n, m in enumerate(self.design.messages) if m.edge != nl.COMBINATIONAL]
+        return any([step.message(index, message, fires) for index, message in clocked])
+
+    # -- messages: instants are told apart, combinational ones looked at when everything has settled
+
+    def _next_instant(self, f: Function, state: Value) -> None:
+        count = state.at(self.layout.instant)
+        f.store(f.load("i64", count) + 1, count)
+
+    def watch(self) -> None:
+        """``watch(state, context)``: combinational messages whose condition or values have changed."""
+        f = self.module.function("watch", "void", (("ptr", "state"), ("ptr", "context")), exported=True)
+        state = f.parameters[0]
+        step = self._step(f, state)
         for index, message in enumerate(self.design.messages):
-            if message.clock >= 2:
-                step.message(index, message, fires)
+            if message.edge == nl.COMBINATIONAL:
+                step.message(index, message, lambda trigger, edge: None)
+        step.emit()
+        self._next_instant(f, state)
+        f.ret()
+
+    def _call_watch(self, f: Function, state: Value) -> None:
+        if self.layout.watches:
+            f.call("void", "watch", state, f.value(0, "ptr"))
 
     # -- general: one instant, with edges found by comparing clocks and resets with what they were
 
@@ -178,8 +209,10 @@ class Program:
 
         for value in triggers.values():
             step.pin(value)
-        self._all(step, fires)
+        talks = self._all(step, fires)
         step.emit()
+        if talks:
+            self._next_instant(f, state)
         f.ret(any_edge.get())
 
     # -- looking

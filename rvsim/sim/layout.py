@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 
 from .graph import MASK, SHIFT, State
 from .lowering import Design
+from .netlist import COMBINATIONAL
 from .paths import Bit, Bits
 
 ALIGN = 64
+
+#: What the counter of the log's bytes also says: an assertion was violated; entries did not fit.
+VIOLATED, LOST = 1 << 62, 1 << 61
+
+#: Room for entries; the host empties the log when it is half full. Pages that are never used take no memory.
+LOG_BYTES = 1 << 20
 
 #: What holds a design's state.
 Buffer = bytearray | mmap.mmap
@@ -36,10 +43,15 @@ class MemoryPlace:
 
 @dataclass
 class MessagePlace:
-    """Where a message leaves that it fired, and its values."""
+    """An entry of the log: message and instant in 64 bits each, then values (offset in the entry, size).
 
-    flag: int
+    A combinational message also keeps a flag (whether its condition held) and the values it had last, at
+    ``memory`` and ``memory + offset - 8``.
+    """
+
+    size: int
     values: list[tuple[int, int]]
+    memory: int = 0
 
 
 @dataclass
@@ -55,13 +67,19 @@ class Layout:
     messages
         By the message's index in the design.
     fired
-        A 64-bit counter of messages that fired since it was cleared.
+        A 64-bit number: bytes of entries in the log of messages, with :data:`VIOLATED` and :data:`LOST`.
+    instant
+        A 64-bit counter by which entries of one instant are known.
+    log, log_bytes
+        The log: behind everything else, and no part of a snapshot.
+    watches
+        There are combinational messages.
     cycle, reason
         64-bit numbers: cycles that were run, and why the last run ended.
     edges
         One byte for each watched clock or reset: its last value.
     size
-        Of the whole buffer.
+        Of the whole buffer without the log.
     """
 
     states: dict[int, int] = field(default_factory=dict)
@@ -71,6 +89,10 @@ class Layout:
     fired: int = 0
     cycle: int = 8
     reason: int = 16
+    instant: int = 24
+    log: int = 0
+    log_bytes: int = 0
+    watches: bool = False
     first_state: int = 32
     state_bytes: int = 0
     size: int = 0
@@ -110,26 +132,31 @@ def lay_out(design: Design) -> Layout:
         layout.edges[bit] = position
         position += 1
     layout.state_bytes = position
+    position = -(-position // 8) * 8
     for message in design.messages:
-        flag, values = position, []
-        position += 8
+        size, values = 16, []
         for value in message.values:
-            size = storage_bits(max(1, len(value))) // 8
-            values.append((position, size))
-            position += -(-size // 8) * 8
-        layout.messages.append(MessagePlace(flag, values))
+            words = -(-max(1, len(value)) // 64) * 8
+            values.append((size, words))
+            size += words
+        layout.messages.append(MessagePlace(size, values, position))
+        if message.cell.edge == COMBINATIONAL:
+            position += size - 8
+            layout.watches = True
     for number, memory in design.memories.items():
         position = -(-position // ALIGN) * ALIGN
         size = storage_bits(max(1, memory.width)) // 8
         layout.memories[number] = MemoryPlace(position, size, memory.depth, memory.width)
         position += size * memory.depth
-    layout.size = -(-position // ALIGN) * ALIGN + ALIGN
+    layout.size = layout.log = -(-position // ALIGN) * ALIGN + ALIGN
+    if design.messages:
+        layout.log_bytes = LOG_BYTES + 8 * sum(place.size for place in layout.messages)
     return layout
 
 
 def initial(design: Design, layout: Layout) -> mmap.mmap:
     """The buffer at reset: whole pages, of which only those that are used take memory."""
-    data = mmap.mmap(-1, layout.size)
+    data = mmap.mmap(-1, layout.size + layout.log_bytes)
     for node in design.graph.nodes:
         if node.op == "state":
             state, offset = node.extra, layout.states[node.extra.node]

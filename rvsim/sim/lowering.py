@@ -42,7 +42,7 @@ class Write:
 
 @dataclass
 class Message:
-    """A ``Print`` or property: fires at its clock's edge (``clock`` 0: whenever it changes to true)."""
+    """A ``Print`` or property: fires at its clock's edge; a combinational one when its condition or a value changes."""
 
     cell: nl.Statement
     clock: Bit
@@ -75,7 +75,7 @@ def lower(netlist: nl.Netlist, options: Options = DEFAULT) -> Design:
 
 def clocks_as_data(design: Design) -> set[Bit]:
     """Clocks that something reads as a value."""
-    clocks = {r.clock for r in design.registers} | {w.clock for w in design.writes}
+    clocks = {thing.clock for thing in (*design.registers, *design.writes, *design.messages) if thing.clock >= 2}
     used: set[Bit] = set()
     for node in design.graph.nodes:
         if node.op == "edge":

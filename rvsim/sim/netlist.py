@@ -17,6 +17,9 @@ class UnsupportedDesign(Exception):
     """The design has something that cannot be simulated here; the message names it and its source line."""
 
 
+#: The ``edge`` of statements that have no clock.
+COMBINATIONAL = 2
+
 #: A net: 0 and 1 are constants, else cell number << 16 | bit.
 Net = int
 Nets = tuple[Net, ...]
@@ -204,7 +207,7 @@ class Chunk:
 class Statement(Clocked):
     """``Print`` (kind ``print``) or a property (``assert``, ``assume``, ``cover``) that is checked when enabled.
 
-    ``clock`` 0: combinational.
+    ``edge`` is :data:`COMBINATIONAL` for those without a clock; ``message`` is empty if there is none.
     """
 
     kind: str = "print"
@@ -275,7 +278,8 @@ def _nets(value: object) -> Nets:
 def _message(text: _nir.Format | None) -> tuple[str | Chunk, ...]:
     if text is None:
         return ()
-    return tuple(c if isinstance(c, str) else Chunk(_nets(c.value), c.format_desc, c.signed) for c in text.chunks)
+    chunks = (c if isinstance(c, str) else Chunk(_nets(c.value), c.format_desc, c.signed) for c in text.chunks)
+    return tuple(chunks) or ("",)
 
 
 def _convert(netlist: _nir.Netlist, design: _ir.Design) -> Netlist:
@@ -369,12 +373,14 @@ def _convert_cell(netlist: _nir.Netlist, number: int, cell: _nir.Cell) -> Cell:
             address=_nets(cell.addr), enable=int(cell.en), transparent=tuple(cell.transparent_for),
         )  # fmt: skip
     if isinstance(cell, _nir.AsyncPrint | _nir.SyncPrint):
-        clock = (int(cell.clk), int(cell.clk_edge == "pos")) if isinstance(cell, _nir.SyncPrint) else (0, 1)
+        clock = (int(cell.clk), int(cell.clk_edge == "pos")) if isinstance(cell, _nir.SyncPrint) else (0, COMBINATIONAL)
         return Statement(
             **place, clock=clock[0], edge=clock[1], kind="print", enable=int(cell.en), message=_message(cell.format)
         )
     if isinstance(cell, _nir.AsyncProperty | _nir.SyncProperty):
-        clock = (int(cell.clk), int(cell.clk_edge == "pos")) if isinstance(cell, _nir.SyncProperty) else (0, 1)
+        clock = (
+            (int(cell.clk), int(cell.clk_edge == "pos")) if isinstance(cell, _nir.SyncProperty) else (0, COMBINATIONAL)
+        )
         return Statement(
             **place, clock=clock[0], edge=clock[1], kind=cell.kind, enable=int(cell.en), test=int(cell.test),
             message=_message(cell.format),

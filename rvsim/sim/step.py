@@ -9,7 +9,7 @@ from rvsim.native.ir import Function, Value
 from . import netlist as nl
 from .emitter import Emitter
 from .graph import SHIFT, Arm, Graph, State
-from .layout import Layout, storage_bits
+from .layout import LOST, VIOLATED, Layout, storage_bits
 from .lowering import Design, Message, Register, Write
 from .options import DEFAULT, Options
 from .paths import Bit, Bits, Path, extend
@@ -109,22 +109,27 @@ class Step:
             enable = (1,) * len(write.data)
         self._roots.append(lambda: self._store_row(write, enable, region))
 
-    def message(self, index: int, message: Message, fires: Fires) -> None:
-        """A ``Print`` or property leaves its values for the host."""
-        path = fires(message.clock, message.edge)
-        if path is None:
-            return
+    def message(self, index: int, message: Message, fires: Fires) -> bool:
+        """A ``Print`` or property leaves its values for the host; whether it can in this step."""
+        combinational = message.edge == nl.COMBINATIONAL
+        path = () if combinational else fires(message.clock, message.edge)
+        if path is None or (message.cell.kind == "cover" and not message.cell.message):
+            return False
         path = extend(path, self.graph.literals(message.enable, True))
-        if message.cell.kind in ("assert", "assume"):
-            path = extend(path, self.graph.literals(message.test, False))
-        elif message.cell.kind == "cover":
-            path = extend(path, self.graph.literals(message.test, True))
+        if message.cell.kind != "print":
+            path = extend(path, self.graph.literals(message.test, message.cell.kind == "cover"))
         region = None if path is None else self.placement.place(path, self.placement.root)
         if region is None:
-            return
+            return False
         for value in message.values:
             self.placement.use(value, region)
+        if combinational:
+            test = message.test if message.cell.kind == "cover" else self.graph.invert(message.test)
+            holds = message.enable if message.cell.kind == "print" else self.graph.both(message.enable, test)
+            place = self.state.at(self.layout.messages[index].memory)
+            self.observe((holds,), lambda held: self.f.store(self.f.load("i64", place) & held.to("i64"), place))
         self._roots.append(lambda: self._leave_message(index, message, region))
+        return True
 
     def pin(self, value: Bits) -> None:
         """Make a value available at the outermost level even if only deeper ones use it."""
@@ -243,17 +248,48 @@ class Step:
         self._writes[write.memory] = action
 
     def _leave_message(self, index: int, message: Message, region: Region) -> None:
-        f, emitter, place = self.f, self.emitter, self.layout.messages[index]
+        place = self.layout.messages[index]
+        signs = [chunk.signed for chunk in message.cell.message if isinstance(chunk, nl.Chunk)]
 
         def run() -> None:
-            for value, (offset, size) in zip(message.values, place.values):
-                if value:
-                    f.store(emitter.get(value).to(f"i{size * 8}"), self.state.at(offset))
-            f.store(f.value(1, "i64"), self.state.at(place.flag))
-            count = self.state.at(self.layout.fired)
-            f.store(f.load("i64", count) + 1, count)
+            values = [
+                (self.emitter.get(value).to(f"i{size * 8}", signed=signed), offset)
+                for value, signed, (offset, size) in zip(message.values, signs, place.values)
+                if value
+            ]
+            if message.edge != nl.COMBINATIONAL:
+                self._log(index, message, values)
+                return
+            memory = self.state.at(place.memory)
+            changed = self.f.load("i64", memory).eq(0)
+            for value, offset in values:
+                changed = changed | self.f.load(value.type, memory.at(offset - 8), align=8).ne(value)
+            with self.f.if_(changed):
+                self.f.store(self.f.value(1, "i64"), memory)
+                for value, offset in values:
+                    self.f.store(value, memory.at(offset - 8), align=8)
+                self._log(index, message, values)
 
         self._sink(region, run, *message.values)
+
+    def _log(self, index: int, message: Message, values: list[tuple[Value, int]]) -> None:
+        f, state, layout, size = self.f, self.state, self.layout, self.layout.messages[index].size
+        fired = f.load("i64", state.at(layout.fired))
+        used = fired & (LOST - 1)
+
+        def add() -> None:
+            entry = state.at(layout.log).at(used)
+            f.store(f.value(index, "i64"), entry)
+            f.store(f.load("i64", state.at(layout.instant)), entry.at(8))
+            for value, offset in values:
+                f.store(value, entry.at(offset), align=8)
+            violated = VIOLATED if message.cell.kind in ("assert", "assume") else 0
+            f.store(fired + size | violated, state.at(layout.fired))
+
+        def lose() -> None:
+            f.store(fired | LOST, state.at(layout.fired))
+
+        f.if_else(used.ule(layout.log_bytes - size), add, lose)
 
 
 def _exclusive(a: Path, b: Path) -> bool:
