@@ -147,8 +147,11 @@ class Program:
                 step.register(register, fires)
         for write in self.design.writes:
             step.write(write, fires)
-        clocked = [(n, m) for n, m in enumerate(self.design.messages) if m.edge != nl.COMBINATIONAL]
-        return any([step.message(index, message, fires) for index, message in clocked])
+        talks = False
+        for index, message in enumerate(self.design.messages):
+            if message.edge != nl.COMBINATIONAL:
+                talks |= step.message(index, message, fires)
+        return talks
 
     # -- messages: instants are told apart, combinational ones looked at when everything has settled
 

@@ -113,6 +113,7 @@ class Messages:
         self._voices = [(Voice(m, place), place.size) for m, place in zip(design.messages, layout.messages)]
         self._waiting: deque[tuple[Voice, bytes]] = deque()
         self._violated: list[tuple[Voice, str]] = []
+        self._lost = False
 
     def tell(self, out: Callable[[str], object], where: str = "") -> None:
         """Hand texts over in the order in which they came up, then raise what was violated.
@@ -133,9 +134,7 @@ class Messages:
         RuntimeError
             The log was too small for what came up in a single cycle.
         """
-        fired = struct.unpack_from("<Q", self._buffer, self._layout.fired)[0]
-        if fired:
-            self._take(fired & (LOST - 1))
+        self.take()
         while self._waiting:
             voice, entry = self._waiting.popleft()
             if not where and any(voice.process == other.process for other, _ in self._violated):
@@ -149,16 +148,23 @@ class Messages:
             first, texts = self._violated[0][0], [text for _, text in self._violated]
             self._violated.clear()
             raise_at(first.location, AssertionError("\n".join(texts)))
-        if fired & LOST:
+        if self._lost:
+            self._lost = False
             raise RuntimeError(
                 f"Print and properties had more to say in one cycle than the {self._layout.log_bytes} bytes that are "
                 f"kept of it: the rest is lost"
             )
 
-    def _take(self, end: int) -> None:
+    def take(self) -> None:
+        """Empty the log into what waits to be told."""
         layout = self._layout
+        fired = struct.unpack_from("<Q", self._buffer, layout.fired)[0]
+        if not fired:
+            return
+        self._lost |= bool(fired & LOST)
+        end = fired & (LOST - 1)
         log = self._buffer[layout.log : layout.log + end]
-        struct.pack_into("<Q", self._buffer, layout.fired, 0)
+        self.forget()
         entries, position = [], 0
         while position < end:
             index, instant = struct.unpack_from("<QQ", log, position)
@@ -168,6 +174,10 @@ class Messages:
         # Within an instant compiled code takes them in any order: they are to come in that of the source.
         entries.sort(key=itemgetter(0, 1))
         self._waiting.extend((voice, entry) for _, _, voice, entry in entries)
+
+    def forget(self) -> None:
+        """Empty the log."""
+        struct.pack_into("<Q", self._buffer, self._layout.fired, 0)
 
 
 def raise_at(location: str, error: Exception) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .clocks import follows_registers, phases
 from .functions import Reason
 from .graph import SHIFT
 from .layout import address_of, initial
+from .messages import Messages, to_stdout
 from .model import Model
 from .options import DEFAULT, FEW_PASSES, Options
 from .paths import Bits
@@ -65,7 +66,13 @@ class Runner:
         self._loops: dict[tuple, object] = {}
         self._lookers: dict[Bits, object] = {}
         self._chunk = 1 << 12
-        self._instant = None
+        #: Gets the text of every ``Print`` (and of every ``Cover`` that has one), line ends included; may be changed.
+        self.print: Callable[[str], object] = to_stdout
+        self._messages = Messages(self.model.design, self._layout, self._buffer)
+        self._instant = self._watch = None
+        if self._layout.watches:
+            code = self.model.compile("watch", lambda program: program.watch(), FEW_PASSES)
+            self._watch = code.function("watch", None, ctypes.c_void_p, ctypes.c_void_p)
         if self._layout.edges:
             code = self.model.compile("instant", lambda program: program.instant(), FEW_PASSES)
             self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -87,6 +94,11 @@ class Runner:
         if self._instant is not None:
             while self._instant(self._address, None):
                 pass
+
+    def _tell(self, *, ran: bool = False) -> None:
+        """What ``Print`` and properties have to say."""
+        if self._layout.log_bytes:
+            self._messages.tell(self.print, f"cycle {self.cycle - 1}" if ran else f"before cycle {self.cycle}")
 
     def _loop(self, conditions: tuple, hooks: tuple = ()) -> object:
         """The compiled loop that ends at conditions, with observers in it."""
@@ -123,6 +135,9 @@ class Runner:
 
         Raises
         ------
+        AssertionError
+            ``Assert`` or ``Assume`` was violated, in the cycle that has just ended: its text, where it stands and
+            the cycle's number. Everything can be looked at and run on.
         KeyboardInterrupt
             Ctrl-C: between two cycles, so that everything can be looked at and run on.
         """
@@ -149,6 +164,8 @@ class Runner:
         ------
         ConditionError
             A text cannot be understood.
+        AssertionError
+            As in :meth:`__call__`.
         """
         if not conditions:
             raise ValueError("until() needs a condition: a signal or a text")
@@ -160,10 +177,16 @@ class Runner:
     def _advance(self, conditions: tuple, cycles: int) -> tuple[int, bool]:
         """Run in stretches that are short enough for Ctrl-C; how many cycles, and whether a condition ended it."""
         run, total = self._loop((*conditions, *self._wanted)), 0
+        if self._watch is not None:
+            self._watch(self._address, None)  # something may have been changed from outside
+        self._tell()
         while total < cycles:
             asked = min(self._chunk, cycles - total)
             started = time.perf_counter()
-            done = run(self._address, asked, None)
+            try:
+                done = run(self._address, asked, None)
+            finally:
+                self._tell(ran=True)
             spent = time.perf_counter() - started
             total += done
             if done == self._chunk and not PATIENCE / 4 < spent < PATIENCE:
@@ -251,6 +274,7 @@ class Runner:
             raise ValueError(f"{value} does not fit into {signal!r}, which has {len(bits)} bits")
         self._layout.poke(self._buffer, bits, value)
         self._settle()
+        self._tell()
 
     def memory(self, name: str) -> object:
         """Rows of a memory as a NumPy array that shares its storage; wide rows as words of 64 bits.
@@ -272,7 +296,7 @@ class Runner:
 
     def save(self) -> bytes:
         """The whole state, memories and the number of cycles included, as one buffer."""
-        return b"".join((self._snapshot_head(), self._buffer[:]))
+        return b"".join((self._snapshot_head(), self._buffer[: self._layout.size]))
 
     def _snapshot_head(self) -> bytes:
         return b"rvsim.sim1" + bytes.fromhex(self.model.digest)
@@ -285,10 +309,10 @@ class Runner:
         ValueError
             It is of another design, or no snapshot at all.
         """
-        head = self._snapshot_head()
-        if state[: len(head)] != head or len(state) != len(head) + len(self._buffer):
+        head, size = self._snapshot_head(), self._layout.size
+        if state[: len(head)] != head or len(state) != len(head) + size:
             what = "of another design" if state[:10] == head[:10] else "not one of rvsim.sim's"
-            raise ValueError(
-                f"the snapshot ({len(state)} bytes) is {what}: this design's have {len(head) + len(self._buffer)}"
-            )
-        self._buffer[:] = state[len(head) :]
+            raise ValueError(f"the snapshot ({len(state)} bytes) is {what}: this design's have {len(head) + size}")
+        self._messages.take()
+        self._buffer[:size] = state[len(head) :]
+        self._messages.forget()

@@ -1,7 +1,7 @@
 """Running freely: cycles, conditions, looking, changing, snapshots, and what is refused."""
 
 import pytest
-from amaranth.hdl import Assert, ClockDomain, Const, Elaboratable, Instance, Module, Print, Signal
+from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
 from amaranth.lib.memory import Memory
 
 from rvsim.sim import ConditionError, Runner, UnsupportedDesign
@@ -153,18 +153,6 @@ def test_black_box_is_refused_by_name():
 
     with pytest.raises(UnsupportedDesign, match=r"'PLL'.*black box"):
         Runner(Box())
-
-
-@pytest.mark.parametrize("statement", [Print("hello"), Assert(Const(0))])
-def test_what_would_be_ignored_is_refused(statement):
-    class Talking(Elaboratable):
-        def elaborate(self, platform):
-            m = Module()
-            m.d.sync += statement
-            return m
-
-    with pytest.raises(UnsupportedDesign, match=r"test_runner.py:\d+: (Print|Assert) cannot be simulated"):
-        Runner(Talking())
 
 
 def test_two_clocks_and_both_edges():
