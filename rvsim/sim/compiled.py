@@ -11,6 +11,7 @@ from .clocks import follows_inputs, follows_registers, is_input, triggers
 from .functions import Program
 from .graph import MASK, SHIFT
 from .layout import address_of, initial, storage_bits
+from .messages import Messages
 from .model import Model
 from .options import FEW_PASSES
 from .paths import Bits
@@ -43,12 +44,16 @@ class Compiled:
         #: Combinational logic from inputs leads to clocks or asynchronous resets.
         self.derived = self.chained or follows_inputs(self.design)
         self._triggers = {*triggers(self.design), *(r.reset for r in self.design.registers if r.reset >= 2)}
+        #: There are messages; combinational ones, which are looked at whenever everything has settled.
+        self.talks, self.watches = bool(self.layout.log_bytes), self.layout.watches
         code = self.model.compile(("engine", self.model.signals_digest), self._write, FEW_PASSES)
         self.places = [tuple(place) for place in code.extra]
         self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
         self._look = code.function("look", None, ctypes.c_void_p, ctypes.c_void_p)
+        self._watch = code.function("watch", None, ctypes.c_void_p, ctypes.c_void_p) if self.watches else None
         self.buffer = initial(self.design, self.layout)
-        self._reset_image = self.buffer[:]
+        self.messages = Messages(self.design, self.layout, self.buffer)
+        self._reset_image = self.buffer[: self.layout.size]
         self._address = ctypes.c_void_p(address_of(self.buffer))
         size = max((offset + length for offset, length in self.places), default=8)
         self.seen = bytearray(size)
@@ -57,16 +62,19 @@ class Compiled:
 
     def _write(self, program: Program) -> list[tuple[int, int]]:
         program.instant()
+        if self.layout.watches:
+            program.watch()
         return program.look(self.values)
 
     def reset(self) -> None:
         """Back to the beginning; clocks and resets count as having been what they are now."""
-        self.buffer[:] = self._reset_image
+        self.messages.forget(waiting=True)
+        self.buffer[: self.layout.size] = self._reset_image
         self.look()
         for bit, offset in self.layout.edges.items():
             is_state = self.design.graph.node(bit).op == "state"
             self.buffer[offset] = self.layout.peek(self.buffer, bit) if is_state else 0
-        self.stale, self.armed = False, True
+        self.stale, self.armed, self.unwatched = False, True, True
 
     def instant(self) -> bool:
         """Everything that edges since the last call trigger; whether there was one."""
@@ -76,6 +84,12 @@ class Compiled:
         self.stale = True
         self.armed = self.chained
         return True
+
+    def watch(self) -> None:
+        """Look at combinational messages."""
+        self.unwatched = False
+        if self._watch is not None:
+            self._watch(self._address, None)
 
     def look(self) -> None:
         """Bring all values up to date."""

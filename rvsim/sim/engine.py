@@ -15,6 +15,7 @@ from amaranth.hdl import ShapeCastable, Value, ValueCastable
 
 from . import private
 from .compiled import Compiled
+from .messages import to_stdout
 from .slots import InputSlot, Slot
 from .state import State
 from .timeline import ClockProcess
@@ -121,7 +122,12 @@ class CompiledEngine(private.BaseEngine):
             raise private.ir.DriverConflict("Combinationally driven signals cannot be overriden by testbenches")
         value = slot.fit(value)
         if type(slot) is InputSlot and not (
-            slot.is_trigger or slot.wakers or slot.edges or self._state.watched or self._writers
+            slot.is_trigger
+            or slot.wakers
+            or slot.edges
+            or self._state.watched
+            or self._writers
+            or self._compiled.watches
         ):
             slot.put(value)  # nobody is waiting for anything that could follow
         else:
@@ -150,6 +156,9 @@ class CompiledEngine(private.BaseEngine):
             if self._writers:
                 self._record(before, changed)
             self._deltas += 1
+            if compiled.talks and (fired or changed or compiled.unwatched):
+                compiled.watch()
+                compiled.messages.tell(to_stdout)
             if not active and not compiled.armed and not (self._writers and (fired or changed)):
                 return
 

@@ -130,7 +130,7 @@ class Messages:
         Raises
         ------
         AssertionError
-            ``Assert`` or ``Assume`` was violated; the traceback ends at the statement.
+            ``Assert`` or ``Assume`` was violated; the traceback ends at the statement. Further ones are its notes.
         RuntimeError
             The log was too small for what came up in a single cycle.
         """
@@ -145,9 +145,12 @@ class Messages:
             else:
                 out(text)
         if self._violated:
-            first, texts = self._violated[0][0], [text for _, text in self._violated]
+            (first, text), *others = self._violated
             self._violated.clear()
-            raise_at(first.location, AssertionError("\n".join(texts)))
+            error = AssertionError(text)
+            for _, text in others:
+                error.add_note(text)
+            raise_at(first.location, error)
         if self._lost:
             self._lost = False
             raise RuntimeError(
@@ -175,8 +178,12 @@ class Messages:
         entries.sort(key=itemgetter(0, 1))
         self._waiting.extend((voice, entry) for _, _, voice, entry in entries)
 
-    def forget(self) -> None:
-        """Empty the log."""
+    def forget(self, *, waiting: bool = False) -> None:
+        """Empty the log; also of what waits to be told."""
+        if waiting:
+            self._waiting.clear()
+            self._violated.clear()
+            self._lost = False
         struct.pack_into("<Q", self._buffer, self._layout.fired, 0)
 
 
