@@ -62,11 +62,13 @@ class Code:
         Name → address.
     extra
         What the producer stored along with it (marshallable).
+    size
+        Bytes of machine code; 0 if unknown.
     """
 
-    def __init__(self, base: int, offsets: dict[str, int], extra: object, keep: object) -> None:
+    def __init__(self, base: int, offsets: dict[str, int], extra: object, keep: object, size: int = 0) -> None:
         self.symbols = {name: base + offset for name, offset in offsets.items()}
-        self.extra = extra
+        self.extra, self.size = extra, size
         self._keep = keep
 
     def function(self, name: str, result: object, *parameters: object) -> object:
@@ -129,7 +131,7 @@ def load(kind: str, stamp: str) -> Code | None:
         if header["stamp"] != stamp:
             return None
         os.utime(descriptor)  # what is used stays
-        return Code(map_code(code, descriptor, start), header["symbols"], header["extra"], None)
+        return Code(map_code(code, descriptor, start), header["symbols"], header["extra"], None, len(code))
     except (struct.error, ValueError, EOFError, TypeError, KeyError, OSError):
         return None
     finally:

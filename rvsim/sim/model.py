@@ -6,7 +6,10 @@ import functools
 import hashlib
 import marshal
 import os
-from collections.abc import Callable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import amaranth
 
@@ -35,6 +38,8 @@ class Model:
         What the steps of the translation made of it.
     names, memories
         Hierarchical name → signal, and → cell number of a memory.
+    spent
+        What its making took so far: seconds by step, bytes of machine code, programs from the cache and compiled.
 
     Raises
     ------
@@ -43,13 +48,21 @@ class Model:
     """
 
     def __init__(self, design: object, options: Options = DEFAULT) -> None:
-        self.options = options
-        self.netlist = netlist.prepare(design)
-        self.design = lowering.lower(self.netlist, options)
-        self.layout: Layout = lay_out(self.design)
+        self.options, self.spent = options, Counter()
+        with self._timed("netlist"):
+            self.netlist = netlist.prepare(design)
+        with self._timed("graph"):
+            self.design = lowering.lower(self.netlist, options)
+            self.layout: Layout = lay_out(self.design)
         known = ((s, self.netlist.names[s]) for s in self.netlist.signals if s in self.netlist.names)
         self.names = Names("signal", signal_names(known))
         self.memories = Names("memory", {_memory_name(c): n for n, c in self.design.memories.items()})
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.spent[step] += time.perf_counter() - started
 
     # -- signals
 
@@ -111,13 +124,19 @@ class Model:
         passes
             LLVM's passes, instead of the options' own.
         """
-        stamp = f"{self.digest} {key!r} {passes}\n{_engine_stamp()}"
-        code = None if _engine_changed() else cache.load("sim", stamp)
+        with self._timed("cache"):
+            stamp = f"{self.digest} {key!r} {passes}\n{_engine_stamp()}"
+            code = None if _engine_changed() else cache.load("sim", stamp)
+        self.spent["compiled" if code is None else "cached"] += 1
         if code is None:
-            program = Program(self.design, self.layout, self.options)
-            extra = write(program)
-            data = compiler.compile_object(program.module.text(), passes or self.options.passes, self.options.level)
-            code = self._link(data, tuple(program.module.exported()), extra, stamp)
+            with self._timed("text"):
+                program = Program(self.design, self.layout, self.options)
+                extra = write(program)
+                text = program.module.text()
+            with self._timed("llvm"):
+                data = compiler.compile_object(text, passes or self.options.passes, self.options.level)
+                code = self._link(data, tuple(program.module.exported()), extra, stamp)
+        self.spent["code"] += code.size
         return code
 
     @staticmethod
@@ -131,7 +150,7 @@ class Model:
         symbols = {name: symbols[name] for name in names}
         if not _engine_changed():
             cache.store("sim", stamp, blob, symbols, extra, keep=KEPT, limit=KEPT_BYTES)
-        return cache.Code(base, symbols, extra, None)
+        return cache.Code(base, symbols, extra, None, len(blob))
 
 
 #: What stays in the cache: entries, and bytes together. A processor takes about ten kilobytes.
