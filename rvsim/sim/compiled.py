@@ -88,8 +88,7 @@ class Compiled:
     def watch(self) -> None:
         """Look at combinational messages."""
         self.unwatched = False
-        if self._watch is not None:
-            self._watch(self._address, None)
+        self._watch(self._address, None)
 
     def look(self) -> None:
         """Bring all values up to date."""

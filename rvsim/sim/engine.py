@@ -157,10 +157,18 @@ class CompiledEngine(private.BaseEngine):
                 self._record(before, changed)
             self._deltas += 1
             if compiled.talks and (fired or changed or compiled.unwatched):
-                compiled.watch()
-                compiled.messages.tell(to_stdout)
+                self._talk()
             if not active and not compiled.armed and not (self._writers and (fired or changed)):
                 return
+
+    def _talk(self) -> None:
+        """What ``Print`` and properties have to say: first those at edges, then those that follow from them."""
+        compiled = self._compiled
+        compiled.unwatched = compiled.watches
+        compiled.messages.tell(to_stdout)
+        if compiled.watches:
+            compiled.watch()
+            compiled.messages.tell(to_stdout)
 
     def _record(self, before: bytes, changed: list) -> None:
         """Hand changes to the waveform writers."""
