@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from .graph import SHIFT
 from .lowering import Design, clocks_as_data
@@ -74,6 +75,39 @@ def phases(model: Model, clocks: Mapping[str, int] | None) -> list[dict[Bit, int
     ValueError
         A number of periods that does not divide the largest.
     """
+    return [phase for _, _, phase, _ in _moments(model, clocks) if phase]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment of a cycle at which a clock changes: femtoseconds since its beginning, and the levels from then on."""
+
+    time: int
+    levels: Mapping[Bit, int]
+
+
+def moments(model: Model, clocks: Mapping[str, int] | None, period: int) -> list[list[Moment]]:
+    """All moments of a cycle: first those before any of :func:`phases`, then for each phase its own and what follows.
+
+    Parameters
+    ----------
+    period
+        Of a cycle, in femtoseconds. As with Amaranth's ``add_clock``, a clock rises in the middle of its period.
+    """
+    made: list[list[Moment]] = [[]]
+    found = list(_moments(model, clocks))
+    parts = max((part + 1 for part, _, _, _ in found), default=1)
+    for part, value, phase, levels in found:
+        if phase:
+            made.append([])
+        made[-1].append(Moment((2 * part + 2 - value) * period // (2 * parts), levels))
+    return made
+
+
+def _moments(
+    model: Model, clocks: Mapping[str, int] | None
+) -> Iterator[tuple[int, int, dict[Bit, int], dict[Bit, int]]]:
+    """For each moment at which a clock changes: part of the cycle, new value, edges that matter, levels of all."""
     edges = {bit: used for bit, used in triggers(model.design).items() if is_input(model.design, bit)}
     for bit in clocks_as_data(model.design):
         if bit in edges:
@@ -89,14 +123,14 @@ def phases(model: Model, clocks: Mapping[str, int] | None) -> list[dict[Bit, int
         if not isinstance(count, int) or count < 1 or parts % count:
             name = next((n for n in model.names.table if model.bits(n) == (bit,)), "a clock")
             raise ValueError(f"clocks: {name} has {count!r} periods in a cycle, which must divide the most, {parts}")
-    made: list[dict[Bit, int]] = []
+    levels = dict.fromkeys(edges, 0)
     for part in range(parts):
         for value in (1, 0):
             # A period's first half is high; it begins where its part of the cycle does.
-            phase = {b: value for b, used in edges.items() if value in used and part % (parts // counts[b]) == 0}
-            if phase:
-                made.append(phase)
-    return made
+            changing = [b for b in edges if part % (parts // counts[b]) == 0]
+            levels = levels | dict.fromkeys(changing, value)
+            if changing:
+                yield part, value, {b: value for b in changing if value in edges[b]}, levels
 
 
 def _clock_of(model: Model, name: str) -> Bit:

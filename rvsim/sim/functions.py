@@ -29,6 +29,9 @@ class Hook(Protocol):
     def full(self, f: Function, state: Value, context: Value) -> Value:
         """One bit: the host has to make room before another cycle."""
 
+    def before(self, f: Function, state: Value, context: Value) -> None:
+        """At the beginning of a cycle."""
+
     def watch(self, step: Step, context: Value) -> None:
         """Before a step's roots are added: what to see of it from inside."""
 
@@ -97,6 +100,8 @@ class Program:
         for hook in hooks:
             with f.if_(hook.full(f, state, context)):
                 leave(Reason.HOOK)
+        for hook in hooks:
+            hook.before(f, state, context)
         for number, phase in enumerate(phases):
             self._phase(f, state, phase, hooks, general)
             for hook in hooks:
@@ -222,9 +227,8 @@ class Program:
 
     def look(self, values: Sequence[Bits]) -> list[tuple[int, int]]:
         """``look(state, out)``: values to a buffer; returns offset and size of each, in bytes."""
-        f = self.module.function("look", "void", (("ptr", "state"), ("ptr", "out")), exported=True)
-        state, out = f.parameters
-        step = self._step(f, state)
+        f, step = self.begin_look()
+        out = f.parameters[1]
         places, position = [], 0
         for value in values:
             size = storage_bits(max(1, len(value))) // 8
@@ -236,3 +240,8 @@ class Program:
         step.emit()
         f.ret()
         return places
+
+    def begin_look(self) -> tuple[Function, Step]:
+        """``look(state, out)``, to be filled with values to observe; the step has to be emitted, and return added."""
+        f = self.module.function("look", "void", (("ptr", "state"), ("ptr", "out")), exported=True)
+        return f, self._step(f, f.parameters[0])

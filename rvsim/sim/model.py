@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import amaranth
 
 from rvsim.native import cache, compiler, link
+from rvsim.native.ir import Module
 
 from . import lowering, netlist
 from .conditions import compile_condition
@@ -135,28 +136,41 @@ class Model:
                 text = program.module.text()
             with self._timed("llvm"):
                 data = compiler.compile_object(text, passes or self.options.passes, self.options.level)
-                code = self._link(data, tuple(program.module.exported()), extra, stamp)
+                code = _link(data, tuple(program.module.exported()), extra, stamp)
         self.spent["code"] += code.size
         return code
-
-    @staticmethod
-    def _link(data: bytes, names: tuple[str, ...], extra: object, stamp: str) -> cache.Code:
-        try:
-            blob, symbols = link.link(data)
-            base = cache.map_code(blob)
-        except (link.CannotLink, OSError):
-            addresses, keep = compiler.load_object(data, names)
-            return cache.Code(0, addresses, extra, keep)
-        symbols = {name: symbols[name] for name in names}
-        if not _engine_changed():
-            cache.store("sim", stamp, blob, symbols, extra, keep=KEPT, limit=KEPT_BYTES)
-        return cache.Code(base, symbols, extra, None, len(blob))
 
 
 #: What stays in the cache: entries, and bytes together. A processor takes about ten kilobytes.
 KEPT, KEPT_BYTES = 1000, 256 << 20
 
-_DIRECTORIES = (os.path.dirname(__file__), os.path.dirname(cache.__file__))
+_HERE = os.path.dirname(__file__)
+_DIRECTORIES = (_HERE, os.path.join(_HERE, "waves"), os.path.dirname(cache.__file__))
+
+
+def compile_alone(name: str, write: Callable[[Module], None]) -> cache.Code:
+    """Functions that belong to no design, in machine code: from the cache, or written and compiled now."""
+    stamp = f"{name}\n{_engine_stamp()}"
+    code = None if _engine_changed() else cache.load("sim", stamp)
+    if code is None:
+        module = Module()
+        write(module)
+        data = compiler.compile_object(module.text(), DEFAULT.passes, DEFAULT.level)
+        code = _link(data, tuple(module.exported()), None, stamp)
+    return code
+
+
+def _link(data: bytes, names: tuple[str, ...], extra: object, stamp: str) -> cache.Code:
+    try:
+        blob, symbols = link.link(data)
+        base = cache.map_code(blob)
+    except (link.CannotLink, OSError):
+        addresses, keep = compiler.load_object(data, names)
+        return cache.Code(0, addresses, extra, keep)
+    symbols = {name: symbols[name] for name in names}
+    if not _engine_changed():
+        cache.store("sim", stamp, blob, symbols, extra, keep=KEPT, limit=KEPT_BYTES)
+    return cache.Code(base, symbols, extra, None, len(blob))
 
 
 @functools.cache

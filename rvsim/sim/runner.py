@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TextIO
 
 from .clocks import follows_registers, phases
 from .functions import Reason
@@ -16,6 +18,7 @@ from .model import Model
 from .options import DEFAULT, FEW_PASSES, Options
 from .paths import Bits
 from .streams import Receiver, Sender, attach
+from .waves import Observers, Trace
 
 #: Seconds of compiled code after which Python has a look whether somebody pressed Ctrl-C.
 PATIENCE = 0.05
@@ -77,6 +80,7 @@ class Runner:
             code = self.model.compile("instant", lambda program: program.instant(), FEW_PASSES)
             self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
         self._wanted = tuple(port.wanted for port in self._ports)
+        self._clocks, self._observers = clocks, Observers()
         self._loop(self._wanted)
         self._begin()
         for number, port in enumerate(self._ports):
@@ -176,15 +180,17 @@ class Runner:
 
     def _advance(self, conditions: tuple, cycles: int) -> tuple[int, bool]:
         """Run in stretches that are short enough for Ctrl-C; how many cycles, and whether a condition ended it."""
-        run, total = self._loop((*conditions, *self._wanted)), 0
+        total, observers = 0, self._observers
         if self._watch is not None:
             self._watch(self._address, None)  # something may have been changed from outside
         self._tell()
+        observers.enter()
         while total < cycles:
-            asked = min(self._chunk, cycles - total)
+            asked, hooks, waits = observers.stretch(min(self._chunk, cycles - total))
+            run = self._loop((*conditions, *self._wanted, *waits), hooks)
             started = time.perf_counter()
             try:
-                done = run(self._address, asked, None)
+                done = run(self._address, asked, observers.address)
             finally:
                 self._tell(ran=True)
             spent = time.perf_counter() - started
@@ -192,11 +198,16 @@ class Runner:
             if done == self._chunk and not PATIENCE / 4 < spent < PATIENCE:
                 self._chunk = max(1, min(1 << 40, self._chunk * 2 if spent < PATIENCE else self._chunk // 2))
             reason = struct.unpack_from("<q", self._buffer, self._layout.reason)[0]
-            if reason == Reason.STOP:
+            if reason == Reason.HOOK:
+                observers.flush()
+            elif reason == Reason.STOP:
+                observers.stopped(self._holds)
                 self._serve()
                 if self._holds(conditions):
                     return total, True
+                observers.enter()
         self._serve()
+        observers.leave()
         return total, False
 
     def _serve(self) -> None:
@@ -291,6 +302,55 @@ class Runner:
         words = max(1, place.row_bytes // 8)
         array = numpy.frombuffer(self._buffer, kind, place.depth * words, place.offset)
         return array if words == 1 else array.reshape(place.depth, words)
+
+    # -- waveforms
+
+    def trace(
+        self,
+        target: str | os.PathLike | TextIO,
+        *signals: object,
+        period: float = 1e-6,
+        start: object = None,
+        cycles: int | None = None,
+        when: object = None,
+        rows: int = 4096,
+    ) -> Trace:
+        """Write a waveform of the cycles that are run in the context: ``with run.trace("out.vcd", "cpu.*"): run(100)``.
+
+        Parameters
+        ----------
+        target
+            A file's name, or a text stream.
+        signals
+            Hierarchical names, globs or Signal objects; by default everything.
+        period
+            Seconds that a cycle takes in the file. Clocks rise in the middle of their period.
+        start
+            The first cycle: its number, or a condition that is waited for (once).
+        cycles
+            Write so many from then on.
+        when
+            Write only cycles at the beginning of which this condition holds; in between values are unknown.
+        rows
+            Memories with more rows are left out.
+
+        Raises
+        ------
+        KeyError
+            Something matches no signal or memory; the message has near matches.
+        ConditionError
+            A condition cannot be understood.
+        ValueError
+            A number that makes no sense; a memory with too many rows.
+        OSError
+            The file cannot be written: on entering the context, while running or on leaving it. What is in it is
+            valid up to the last moment that was complete.
+        RuntimeError
+            A trace is active already.
+        """
+        return Trace(
+            self, target, signals, self._clocks, period=period, start=start, cycles=cycles, when=when, rows=rows
+        )
 
     # -- snapshots
 

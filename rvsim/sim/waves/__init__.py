@@ -1,0 +1,6 @@
+"""Waveforms of free runs, written as they happen or from what a flight recorder kept."""
+
+from .observers import Observers
+from .trace import Trace
+
+__all__ = ["Observers", "Trace"]
