@@ -180,16 +180,29 @@ class Emitter(Operations):
         """A node's value is known from here on; it goes to its slot if other visits need it."""
         self._scopes[-1]["node", node] = value
         if node in self._needs_slot:
-            self.f.store(value, self.slot(node))
+            self.put_slot(node, value)
 
     def slot(self, node: int) -> Value:
-        """Stack slot of a node."""
+        """Stack slot of a node, of the size in which states are stored.
+
+        LLVM keeps slots in registers only if their type fills its bytes. One of 33 or 44 bits stays in memory, is
+        written in pieces and read as a whole: the processor then waits.
+        """
         if node not in self.slots:
             width = self.graph.nodes[node].width
-            self.slots[node] = self._alloca(width)
+            self.slots[node] = self._alloca(storage_bits(width))
             if self.poison:
-                self.f.store(self.f.value(POISON >> (POISON.bit_length() - width), f"i{width}"), self.slots[node])
+                self.put_slot(node, self.f.value(POISON >> (POISON.bit_length() - width), f"i{width}"))
         return self.slots[node]
+
+    def put_slot(self, node: int, value: Value) -> None:
+        """Store to a node's slot."""
+        self.f.store(value.to(f"i{storage_bits(value.width)}"), self.slot(node))
+
+    def get_slot(self, node: int) -> Value:
+        """What a node's slot holds."""
+        width = self.graph.nodes[node].width
+        return self.f.load(f"i{storage_bits(width)}", self.slot(node)).to(f"i{width}")
 
     def _alloca(self, width: int) -> Value:
         name = self.f.new_label("%s")
@@ -201,7 +214,7 @@ class Emitter(Operations):
             return self._read_state(node)
         known = self._lookup(("node", node))
         if known is None:
-            known = self.f.load(f"i{self.graph.nodes[node].width}", self.slot(node))
+            known = self.get_slot(node)
             self._scopes[-1]["node", node] = known
         return known
 

@@ -208,12 +208,11 @@ class Step:
         return lambda: self._put(number, arm, arm.start, arm.value)
 
     def _put(self, number: int, arm: PlacedArm | None, start: int, value: Bits) -> None:
-        f, emitter = self.f, self.emitter
-        slot, width = emitter.slot(number), self.graph.nodes[number].width
-        if len(value) == width:
-            f.store(emitter.get(value), slot)
-        else:
-            f.store(emitter.insert(f.load(f"i{width}", slot), start, value), slot)
+        emitter = self.emitter
+        whole = len(value) == self.graph.nodes[number].width
+        emitter.put_slot(
+            number, emitter.get(value) if whole else emitter.insert(emitter.get_slot(number), start, value)
+        )
 
     def _store_register(self, state: int, width: int, arms: list[PlacedArm]) -> None:
         emitter, cell = self.emitter, self._cell(self.graph.nodes[state].extra)
