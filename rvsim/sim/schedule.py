@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from .paths import exclusive
 from .regions import Region
 
 
@@ -87,6 +88,7 @@ class Scheduler:
         self.readers: dict[int, set[Action]] = defaultdict(set)
         self.storers: dict[int, list[Action]] = defaultdict(list)
         self.held: list[Action] = []
+        self._known_apart: dict[tuple[Region, Region], bool] = {}
         self.second = False
 
     def run(self) -> Visit:
@@ -147,8 +149,17 @@ class Scheduler:
             self.blocked[region] += amount
 
     def _disturbance(self, reader: Action, storer: Action, amount: int) -> None:
+        if self._apart(reader.region, storer.region):
+            return
         for region in storer.region.up_to(reader.region.common(storer.region)):
             self.disturbed[region] += amount
+
+    def _apart(self, a: Region, b: Region) -> bool:
+        """Whether at most one of two regions is entered in a step."""
+        known = self._known_apart.get((a, b))
+        if known is None:
+            known = self._known_apart[a, b] = exclusive(a.path, b.path)
+        return known
 
     def _mark_ready(self, action: Action) -> None:
         if action.late and not self.second:
