@@ -24,14 +24,17 @@ def triggers(design: Design) -> dict[Bit, set[int]]:
 def follows_registers(design: Design) -> bool:
     """Whether a clock or an asynchronous reset depends on registers or memories, or a clock is not simply an input."""
     clocks = set(triggers(design))
-    resets = {r.reset for r in design.registers if r.reset >= 2}
-    return not all(is_input(design, clock) for clock in clocks) or not _from_inputs(design, resets)
+    return not all(is_input(design, clock) for clock in clocks) or not _from_inputs(design, watched(design))
+
+
+def watched(design: Design) -> set[Bit]:
+    """All clocks and asynchronous resets."""
+    return {*triggers(design), *(r.reset for r in design.registers if r.reset >= 2)}
 
 
 def follows_inputs(design: Design) -> bool:
     """Whether a clock or an asynchronous reset is computed, if only from inputs."""
-    bits = {*triggers(design), *(r.reset for r in design.registers if r.reset >= 2)}
-    return any(design.graph.node(bit).op != "state" for bit in bits)
+    return any(design.graph.node(bit).op != "state" for bit in watched(design))
 
 
 def is_input(design: Design, bit: Bit) -> bool:
@@ -109,7 +112,8 @@ def _moments(
 ) -> Iterator[tuple[int, int, dict[Bit, int], dict[Bit, int]]]:
     """For each moment at which a clock changes: part of the cycle, new value, edges that matter, levels of all."""
     edges = {bit: used for bit, used in triggers(model.design).items() if is_input(model.design, bit)}
-    for bit in clocks_as_data(model.design):
+    # Where edges are found by comparison, a clock has to fall before it can rise again.
+    for bit in edges if follows_registers(model.design) else clocks_as_data(model.design):
         if bit in edges:
             edges[bit] = {0, 1}
     counts = dict.fromkeys(edges, 1)
