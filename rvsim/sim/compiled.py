@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 from . import private
-from .clocks import follows_inputs, follows_registers, is_input, triggers
+from .clocks import follows_inputs, follows_registers, is_input, watched
 from .functions import Program
 from .graph import MASK, SHIFT
 from .layout import address_of, initial, storage_bits
@@ -43,7 +43,7 @@ class Compiled:
         self.chained = follows_registers(self.design)
         #: Combinational logic from inputs leads to clocks or asynchronous resets.
         self.derived = self.chained or follows_inputs(self.design)
-        self._triggers = {*triggers(self.design), *(r.reset for r in self.design.registers if r.reset >= 2)}
+        self._triggers = watched(self.design)
         #: There are messages; combinational ones, which are looked at whenever everything has settled.
         self.talks, self.watches = bool(self.layout.log_bytes), self.layout.watches
         code = self.model.compile(("engine", self.model.signals_digest), self._write, FEW_PASSES)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
-from .clocks import follows_registers, phases
+from .clocks import follows_inputs, follows_registers, phases, watched
 from .functions import Reason
 from .graph import SHIFT
 from .layout import address_of, initial
@@ -72,13 +73,13 @@ class Runner:
         #: Gets the text of every ``Print`` (and of every ``Cover`` that has one), line ends included; may be changed.
         self.print: Callable[[str], object] = to_stdout
         self._messages = Messages(self.model.design, self._layout, self._buffer)
-        self._instant = self._watch = None
+        self._triggers = watched(self.model.design)
+        #: A change of any input may lead to an edge, not only that of a clock or a reset itself.
+        self._derived = self._general or follows_inputs(self.model.design)
+        self._watch = None
         if self._layout.watches:
             code = self.model.compile("watch", lambda program: program.watch(), FEW_PASSES)
             self._watch = code.function("watch", None, ctypes.c_void_p, ctypes.c_void_p)
-        if self._layout.edges:
-            code = self.model.compile("instant", lambda program: program.instant(), FEW_PASSES)
-            self._instant = code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
         self._wanted = tuple(port.wanted for port in self._ports)
         self._clocks, self._observers = clocks, Observers()
         self._loop(self._wanted)
@@ -91,13 +92,18 @@ class Runner:
         for bit, offset in self._layout.edges.items():
             if self.model.design.graph.node(bit).op == "state":
                 self._buffer[offset] = self._layout.peek(self._buffer, bit)
-        self._settle()
+        if self._derived:
+            self._settle()
 
     def _settle(self) -> None:
         """Edges that a change from outside, or the beginning, has led to."""
-        if self._instant is not None:
-            while self._instant(self._address, None):
-                pass
+        while self._instant(self._address, None):
+            pass
+
+    @functools.cached_property
+    def _instant(self) -> Callable[[int, None], int]:
+        code = self.model.compile("instant", lambda program: program.instant(), FEW_PASSES)
+        return code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
     def _tell(self, *, ran: bool = False) -> None:
         """What ``Print`` and properties have to say."""
@@ -284,7 +290,8 @@ class Runner:
         if not -(1 << len(bits)) >> 1 <= value < 1 << len(bits):
             raise ValueError(f"{value} does not fit into {signal!r}, which has {len(bits)} bits")
         self._layout.poke(self._buffer, bits, value)
-        self._settle()
+        if self._derived or not self._triggers.isdisjoint(bits):
+            self._settle()
         self._tell()
 
     def memory(self, name: str) -> object:
