@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import amaranth
 
+from . import loops
 from .private import SignalDict
 from .private import ir as _ir
 from .private import nir as _nir
@@ -19,6 +20,11 @@ class UnsupportedDesign(Exception):
 
 #: The ``edge`` of statements that have no clock.
 COMBINATIONAL = 2
+
+
+class TooWide(UnsupportedDesign, OverflowError):
+    """A value has more bits than can be simulated in reasonable time; the message has its source line."""
+
 
 #: A net: 0 and 1 are constants, else cell number << 16 | bit.
 Net = int
@@ -249,24 +255,43 @@ def prepare(design: object, ports: object = ()) -> Netlist:
     ------
     UnsupportedDesign
         A combinational loop (with the signals and source lines on it) or a black box.
+    TooWide
+        A value has more than 65536 bits.
     """
     if not isinstance(design, _ir.Design):
         design = _ir.Fragment.get(design, None).prepare(ports=ports, hierarchy=("top",))
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, 1_000_000))  # Amaranth's check for loops recurses once a cell
-    try:
-        netlist = _nir.Netlist()
-        _ir._emit_netlist(netlist, design, all_undef_to_ff=True)
-        netlist.check_comb_cycles()
-        netlist.resolve_all_nets()
-    except _nir.CombinationalCycle as error:
-        raise UnsupportedDesign(str(error)) from None
-    finally:
-        sys.setrecursionlimit(limit)
+    wide = loops.too_wide(design.fragments)
+    if wide is not None:
+        raise TooWide(
+            f"Value defined at {_location(wide)} is {len(wide)} bits wide, which is unlikely to simulate in "
+            f"reasonable time"
+        )
+    netlist = _emit(design)
+    if loops.may_loop(netlist):
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, 1_000_000))  # Amaranth's check for loops recurses once a cell
+        try:
+            netlist.check_comb_cycles()
+        except _nir.CombinationalCycle as error:
+            raise UnsupportedDesign(str(error)) from None
+        finally:
+            sys.setrecursionlimit(limit)
+    netlist.resolve_all_nets()
     return _convert(netlist, design)
 
 
-def _location(cell: _nir.Cell | _nir.Assignment) -> str:
+def _emit(design: _ir.Design) -> _nir.Netlist:
+    """Amaranth's netlist; a port that the design drives itself, as it may a clock that nobody declared, is no input."""
+    netlist, ports = _nir.Netlist(), design.ports
+    design.ports = [(n, s, None if isinstance(s, amaranth.Signal) else way) for n, s, way in ports]
+    try:
+        _ir._emit_netlist(netlist, design, all_undef_to_ff=True)
+    finally:
+        design.ports = ports
+    return netlist
+
+
+def _location(cell: object) -> str:
     where = cell.src_loc
     return f"{where[0]}:{where[1]}" if where else "<unknown>"
 

@@ -29,6 +29,7 @@ def check_version() -> None:
 
 check_version()
 
+from amaranth.hdl import _ast as ast  # noqa: E402
 from amaranth.hdl import _ir as ir  # noqa: E402
 from amaranth.hdl import _nir as nir  # noqa: E402
 from amaranth.hdl._ast import SignalDict  # noqa: E402
@@ -68,6 +69,7 @@ __all__ = [
     "TestbenchContext",
     "TickTrigger",
     "VCDWriter",
+    "ast",
     "check_version",
     "eval_assign",
     "eval_format",

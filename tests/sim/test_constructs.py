@@ -1,0 +1,64 @@
+"""Single constructs that were or could be simulated wrongly, beside Amaranth's own simulator."""
+
+import pytest
+from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal
+from amaranth.sim import Simulator
+
+from rvsim.sim import CompiledEngine
+from rvsim.sim.netlist import UnsupportedDesign, prepare
+
+ENGINES = pytest.mark.parametrize("engine", ["pysim", CompiledEngine], ids=["pysim", "compiled"])
+
+
+def bench(engine, design, drive, *, clock=None):
+    """Run a test bench to its end."""
+    simulator = Simulator(design, engine=engine)
+    if clock:
+        simulator.add_clock(clock)
+    ended = []
+
+    async def whole(ctx):
+        await drive(ctx)
+        ended.append(True)
+
+    simulator.add_testbench(whole)
+    simulator.run()
+    assert ended
+
+
+@ENGINES
+def test_clock_and_reset_of_a_domain_that_nobody_declared_may_be_driven(engine):
+    go, stop, count = Signal(), Signal(), Signal(8)
+    m = Module()
+    m.d.comb += [ClockSignal().eq(go), ResetSignal().eq(stop)]
+    m.d.sync += count.eq(count + 1)
+
+    async def drive(ctx):
+        for n in range(3):
+            ctx.set(go, 1)
+            ctx.set(go, 0)
+            assert ctx.get(count) == n + 1
+        ctx.set(stop, 1)
+        ctx.set(go, 1)
+        assert ctx.get(count) == 0
+
+    bench(engine, m, drive)
+
+
+@ENGINES
+def test_values_of_billions_of_bits_are_refused_at_once(engine):
+    a, b, z = Signal(32), Signal(32), Signal(32)
+    m = Module()
+    with m.If(a[0]):
+        m.d.sync += z.eq((a << b)[3:9] + 1)
+    with pytest.raises(OverflowError, match=r"^Value defined at .*test_constructs\.py:\d+ is 4294967327 bits wide"):
+        Simulator(m, engine=engine)
+
+
+def test_loops_of_connections_and_of_bits_are_named():
+    a, b = Signal(), Signal()
+    for statements in ([a.eq(a)], [a.eq(b), b.eq(a)], [a.eq(b ^ 1), b.eq(~a)]):
+        m = Module()
+        m.d.comb += statements
+        with pytest.raises(UnsupportedDesign, match=r"Combinational cycle detected, path:\n.*test_constructs\.py"):
+            prepare(m)
