@@ -111,6 +111,19 @@ class Layout:
                 buffer[place >> 3] = buffer[place >> 3] & ~mask | (mask if value >> position & 1 else 0)
 
 
+def peek_row(buffer: Buffer, place: MemoryPlace, index: int) -> int:
+    """A row of a memory, without sign."""
+    start = place.offset + index * place.row_bytes
+    return int.from_bytes(buffer[start : start + place.row_bytes], "little")
+
+
+def poke_row(buffer: Buffer, place: MemoryPlace, index: int, value: int) -> None:
+    """Change a row of a memory; of the value, the row's width counts."""
+    start = place.offset + index * place.row_bytes
+    raw = value & ((1 << place.width) - 1)
+    buffer[start : start + place.row_bytes] = raw.to_bytes(place.row_bytes, "little")
+
+
 def address_of(buffer: Buffer) -> int:
     """Where a buffer is; it cannot be resized from here on."""
     return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))

@@ -16,10 +16,10 @@ import amaranth
 from rvsim.native import cache, compiler, link
 from rvsim.native.ir import Module
 
-from . import lowering, netlist
+from . import lowering, netlist, private
 from .conditions import compile_condition
 from .functions import Program
-from .layout import Layout, lay_out
+from .layout import Layout, MemoryPlace, lay_out
 from .names import Names, signal_names
 from .options import DEFAULT, Options
 from .paths import Bit, Bits
@@ -77,13 +77,17 @@ class Model:
         """
         if isinstance(signal, str):
             signal = self.names[signal]
-        signal = amaranth.Value.cast(signal)
-        if not isinstance(signal, amaranth.Signal):
-            raise TypeError(f"{signal!r} is an expression: give a signal, or the name of one")
+        value = amaranth.Value.cast(signal)
+        if isinstance(value, private.Slice):  # a field of a structure
+            return self.nets(value.value)[value.start : value.stop]
+        if isinstance(value, private.Operator) and value.operator in ("u", "s"):
+            return self.nets(value.operands[0])
+        if not isinstance(value, amaranth.Signal):
+            raise TypeError(f"{signal!r} is computed: give a signal, a field of one, or the name of a signal")
         try:
-            return self.netlist.signals[signal]
+            return self.netlist.signals[value]
         except KeyError:
-            raise KeyError(f"{signal!r} is not part of this design") from None
+            raise KeyError(f"{value!r} is not part of this design") from None
 
     def bits(self, signal: object) -> Bits:
         """The same as bits of the graph."""
@@ -98,6 +102,28 @@ class Model:
     def condition_key(self, condition: object) -> object:
         """What names a condition in a cache."""
         return condition if isinstance(condition, str) else self.nets(condition)
+
+    def row(self, name: object) -> tuple[MemoryPlace, int] | None:
+        """Place and number of a memory's row, given as ``memory.data[3]`` or by name, ``"ram[3]"``; ``None``: no row.
+
+        Raises
+        ------
+        IndexError
+            The memory has no such row.
+        """
+        if isinstance(name, private.MemoryData._Row):
+            number, index = self.netlist.memories.get(name._memory), name._index
+        elif isinstance(name, str) and name.endswith("]") and name not in self.names.table:
+            memory, _, text = name[:-1].rpartition("[")
+            number, index = self.memories.table.get(memory), int(text, 0) if text.isalnum() else -1
+        else:
+            return None
+        if number is None:
+            return None
+        place = self.layout.memories[number]
+        if not 0 <= index < place.depth:
+            raise IndexError(f"{name!r}: the memory has {place.depth} rows")
+        return place, index
 
     # -- compiling
 

@@ -32,7 +32,7 @@ check_version()
 from amaranth.hdl import _ast as ast  # noqa: E402
 from amaranth.hdl import _ir as ir  # noqa: E402
 from amaranth.hdl import _nir as nir  # noqa: E402
-from amaranth.hdl._ast import SignalDict  # noqa: E402
+from amaranth.hdl._ast import Operator, SignalDict, Slice  # noqa: E402
 from amaranth.hdl._mem import MemoryData  # noqa: E402
 from amaranth.sim._async import (  # noqa: E402
     AsyncProcess,
@@ -63,9 +63,11 @@ __all__ = [
     "DomainReset",
     "EdgeTrigger",
     "MemoryData",
+    "Operator",
     "ProcessContext",
     "SampleTrigger",
     "SignalDict",
+    "Slice",
     "TestbenchContext",
     "TickTrigger",
     "VCDWriter",

@@ -13,7 +13,7 @@ from typing import TextIO
 from .clocks import follows_inputs, follows_registers, phases, watched
 from .functions import Reason
 from .graph import SHIFT
-from .layout import address_of, initial
+from .layout import address_of, initial, peek_row, poke_row
 from .messages import Messages, to_stdout
 from .model import Model
 from .options import DEFAULT, FEW_PASSES, Options
@@ -238,14 +238,15 @@ class Runner:
         return self.model.names.matching(pattern)
 
     def __getitem__(self, signal: object) -> int:
-        """The value of a signal now, unsigned.
+        """The value of a signal, a field of one, or a memory's row now, unsigned.
 
         Raises
         ------
         KeyError
             There is no such signal; the message has near matches.
         """
-        return self._peek(self.model.bits(signal))
+        row = self.model.row(signal)
+        return self._peek(self.model.bits(signal)) if row is None else peek_row(self._buffer, *row)
 
     def _peek(self, bits: Bits) -> int:
         value, layout, nodes = 0, self._layout, self.model.design.graph.nodes
@@ -277,19 +278,26 @@ class Runner:
         return int.from_bytes(out.raw[offset : offset + size], "little")
 
     def __setitem__(self, signal: object, value: int) -> None:
-        """Change an input or a register. What an edge of a clock or an asynchronous reset leads to happens at once.
+        """Change an input, a register, or a memory's row.
+
+        What an edge of a clock or an asynchronous reset leads to happens at once.
 
         Raises
         ------
         ValueError
             The signal is computed from others, or the value does not fit into it.
         """
-        bits = self.model.bits(signal)
+        row = self.model.row(signal)
+        bits = () if row else self.model.bits(signal)
+        width = row[0].width if row else len(bits)
         if any(bit < 2 or self.model.design.graph.nodes[bit >> SHIFT].op != "state" for bit in bits):
             raise ValueError(f"{signal!r} is combinational: change what it is computed from")
-        if not -(1 << len(bits)) >> 1 <= value < 1 << len(bits):
-            raise ValueError(f"{value} does not fit into {signal!r}, which has {len(bits)} bits")
-        self._layout.poke(self._buffer, bits, value)
+        if not -(1 << width) >> 1 <= value < 1 << width:
+            raise ValueError(f"{value} does not fit into {signal!r}, which has {width} bits")
+        if row is not None:
+            poke_row(self._buffer, *row, value)
+        else:
+            self._layout.poke(self._buffer, bits, value)
         if self._derived or not self._triggers.isdisjoint(bits):
             self._settle()
         self._tell()

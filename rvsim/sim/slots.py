@@ -8,6 +8,7 @@ from amaranth.hdl import Shape
 
 from . import private
 from .compiled import Compiled
+from .layout import peek_row, poke_row
 
 
 def run_wakers(wakers: list[Callable], *arguments: object) -> None:
@@ -190,8 +191,7 @@ class MemoryState(private.BaseMemoryState):
             return 0
         if self._place is None:
             return self._rows[addr]
-        start = self._place.offset + addr * self._place.row_bytes
-        return self._signed(int.from_bytes(self._compiled.buffer[start : start + self._place.row_bytes], "little"))
+        return self._signed(peek_row(self._compiled.buffer, self._place, addr))
 
     def write(self, addr: int, value: int, mask: int | None = None) -> None:
         """Queue a write of the masked bits."""
@@ -207,11 +207,8 @@ class MemoryState(private.BaseMemoryState):
         for addr, value in self._queue.items():
             if self._place is None:
                 self._rows[addr] = value
-                continue
-            size = self._place.row_bytes
-            start = self._place.offset + addr * size
-            raw = value & ((1 << self._shape.width) - 1)
-            self._compiled.buffer[start : start + size] = raw.to_bytes(size, "little")
+            else:
+                poke_row(self._compiled.buffer, self._place, addr, value)
         self._compiled.changed()
         self._queue.clear()
         return rows

@@ -1,7 +1,8 @@
 """Running freely: cycles, conditions, looking, changing, snapshots, and what is refused."""
 
 import pytest
-from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
+from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal, signed
+from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
 from rvsim.sim import ConditionError, Runner, UnsupportedDesign
@@ -67,6 +68,50 @@ def test_memory_is_shared_not_copied():
     assert list(rows[:4]) == [0, 3, 6, 9]
     run(3)
     assert list(rows[:4]) == [0, 5, 10, 9]
+
+
+def test_rows_of_a_memory_by_name_and_by_object():
+    class Holding(Elaboratable):
+        def __init__(self):
+            self.memory = Memory(shape=100, depth=3, init=[1, 1 << 99])
+
+        def elaborate(self, platform):
+            m = Module()
+            m.submodules.rows = self.memory
+            self.memory.read_port(domain="comb")
+            return m
+
+    holding = Holding()
+    run = Runner(holding)
+    assert (run["rows[0]"], run[holding.memory.data[1]]) == (1, 1 << 99)
+    run["rows[2]"] = 77
+    run[holding.memory.data[0]] = -1
+    assert (run["rows[2]"], run["rows[0]"]) == (77, (1 << 100) - 1)
+    with pytest.raises(IndexError, match="has 3 rows"):
+        run["rows[3]"]
+    with pytest.raises(ValueError, match="which has 100 bits"):
+        run["rows[0]"] = 1 << 100
+    with pytest.raises(KeyError, match="no signal is named"):
+        run["row[0]"]
+
+
+def test_fields_of_a_structure():
+    class Holding(Elaboratable):
+        def __init__(self):
+            self.pair = Signal(data.StructLayout({"low": 4, "high": signed(4)}))
+
+        def elaborate(self, platform):
+            m = Module()
+            m.d.sync += self.pair.low.eq(self.pair.low + 1)
+            return m
+
+    holding = Holding()
+    run = Runner(holding)
+    run[holding.pair.high] = -3
+    run(5)
+    assert (run[holding.pair], run[holding.pair.low], run[holding.pair.high]) == (0xD5, 5, 0xD)
+    with pytest.raises(TypeError, match="is computed"):
+        run[holding.pair.low + 1]
 
 
 def test_snapshot_and_return():
