@@ -19,7 +19,7 @@ from .model import Model
 from .options import DEFAULT, FEW_PASSES, Options
 from .paths import Bits
 from .streams import Receiver, Sender, attach
-from .waves import Observers, Trace
+from .waves import Observers, Recorder, Trace
 
 #: Seconds of compiled code after which Python has a look whether somebody pressed Ctrl-C.
 PATIENCE = 0.05
@@ -82,6 +82,7 @@ class Runner:
             self._watch = code.function("watch", None, ctypes.c_void_p, ctypes.c_void_p)
         self._wanted = tuple(port.wanted for port in self._ports)
         self._clocks, self._observers = clocks, Observers()
+        self._recorder: Recorder | None = None
         self._loop(self._wanted)
         self._begin()
         for number, port in enumerate(self._ports):
@@ -367,6 +368,66 @@ class Runner:
             self, target, signals, self._clocks, period=period, start=start, cycles=cycles, when=when, rows=rows
         )
 
+    def record(self, *signals: object, last: int = 1_000_000, memory: int = 256 << 20) -> Recorder:
+        """Keep the last cycles that are run in the context, for :meth:`write_vcd`.
+
+        Recorded are registers, inputs and what the design writes into memories; everything else follows from them.
+        Rows that the host changes through :meth:`memory` between runs are noticed in small memories that the design
+        does not write itself, and in no others. :meth:`restore` starts the recording afresh.
+
+        Parameters
+        ----------
+        signals
+            What :meth:`write_vcd` is to show unless told otherwise.
+        last
+            Cycles to keep at most; ``recorder.cycles`` says how many there are.
+        memory
+            Bytes that the recording may take.
+
+        Raises
+        ------
+        KeyError
+            Something matches no signal or memory; the message has near matches.
+        ValueError
+            A number that makes no sense.
+        RuntimeError
+            On entering the context: a recorder is active already.
+        """
+        return Recorder(self, signals, self._clocks, last=last, memory=memory)
+
+    def write_vcd(
+        self,
+        target: str | os.PathLike | TextIO,
+        *signals: object,
+        last: int | None = None,
+        period: float = 1e-6,
+        rows: int = 4096,
+    ) -> int:
+        """Write what the flight recorder has kept as a waveform, within its context or behind it.
+
+        Parameters
+        ----------
+        target, signals, period, rows
+            See :meth:`trace`.
+        last
+            Only so many cycles.
+
+        Returns
+        -------
+        int
+            Cycles that were written.
+
+        Raises
+        ------
+        ValueError
+            Nothing was recorded, or the runner has been used since; and as in :meth:`trace`.
+        KeyError, OSError
+            As in :meth:`trace`.
+        """
+        if self._recorder is None:
+            raise ValueError("nothing was recorded: run in the context of record()")
+        return self._recorder.write_vcd(target, signals, last=last, period=period, rows=rows)
+
     # -- snapshots
 
     def save(self) -> bytes:
@@ -391,3 +452,4 @@ class Runner:
         self._messages.take()
         self._buffer[:size] = state[len(head) :]
         self._messages.forget()
+        self._observers.restart()

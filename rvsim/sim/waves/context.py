@@ -70,7 +70,7 @@ class Context(ctypes.Structure):
         for name in (
             "look", "when", "time", "pos", "limit", "new", "old", "words", "word_group", "groups", "entries", "slots",
             "instants", "clocks", "memories", "memory_count", "stamped", "on", "off_text", "off_length", "observe",
-            "begin", "held", "dirty_count",
+            "begin", "dump", "held", "dirty_count",
         )
     ] + [("dirty", I64 * DIRTY)]  # fmt: skip
 

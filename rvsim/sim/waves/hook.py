@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Mapping
 from functools import cache as cached
 
@@ -15,6 +14,7 @@ from ..paths import Bit, Bits
 from ..step import Step
 from . import writing
 from .context import DIRTY, Context, offset
+from .fields import Fields
 
 #: Places in the loop's context: one pointer for each kind of observer.
 RECORD, TRACE = 0, 1
@@ -31,6 +31,14 @@ def chain(step: Step, before_write: Callable[[int, Value], None]) -> None:
         before_write(memory, row)
 
     step.emitter.before_write = both
+
+
+def note(f: Function, context: Fields, row: Value) -> None:
+    """Put a memory row into the list of those that may have changed; when it is full, all of them will be looked at."""
+    count = context.get("dirty_count")
+    place = count.ult(DIRTY).select(count, DIRTY - 1)
+    f.store(row.to("i64"), context.at("dirty").at(place * 8))
+    context.set("dirty_count", count.ult(DIRTY + 1).select(count + 1, count))
 
 
 class TraceHook:
@@ -56,16 +64,10 @@ class TraceHook:
     def watch(self, step: Step, context: Value) -> None:
         """See :class:`rvsim.sim.functions.Hook`: a list of rows; if it is full, all are looked through."""
 
-        def note(memory: int, row: Value) -> None:
-            f = step.f
-            mine = self._context(f, context)
-            count = f.load("i64", mine.at(offset(Context, "dirty_count")))
-            place = count.ult(DIRTY).select(count, DIRTY - 1)
-            f.store(row.to("i64"), mine.at(offset(Context, "dirty")).at(place * 8))
-            more = count.ult(DIRTY + 1).select(count + 1, count)
-            f.store(more, mine.at(offset(Context, "dirty_count")))
+        def listed(memory: int, row: Value) -> None:
+            note(step.f, Fields(step.f, self._context(step.f, context), Context), row)
 
-        chain(step, note)
+        chain(step, listed)
 
     def after(self, f: Function, state: Value, context: Value, phase: int) -> None:
         """See :class:`rvsim.sim.functions.Hook`."""
@@ -99,6 +101,3 @@ def look_at(model: Model, values: Mapping[Bits, tuple[int, int]]) -> object:
 def condition(model: Model, bit: Bit, key: object) -> object:
     """``look(state, out)`` for one bit."""
     return model.compile(("condition", key), lambda program: program.look([(bit,)]), FEW_PASSES)
-
-
-STATE_AND_CONTEXT = (ctypes.c_void_p, ctypes.c_void_p)

@@ -33,6 +33,9 @@ class Observer(Protocol):
     def flush(self) -> None:
         """There is too little room for another cycle."""
 
+    def restart(self) -> None:
+        """The state is another one altogether."""
+
 
 class Observers:
     """The observers of a runner, and the context that their compiled code gets."""
@@ -88,6 +91,11 @@ class Observers:
         """See :class:`Observer`."""
         for observer in self._active.values():
             observer.flush()
+
+    def restart(self) -> None:
+        """See :class:`Observer`."""
+        for observer in self._active.values():
+            observer.restart()
 
     def stopped(self, holds: object) -> None:
         """A condition ended the loop: begin what was waiting for it."""

@@ -65,7 +65,7 @@ class Writer:
         self._look = look_at(model, self.tables.values)
         code = writer()
         context.look = self._look.symbols["look"]
-        context.observe, context.begin = code.symbols["observe"], code.symbols["begin"]
+        context.observe, context.begin, context.dump = (code.symbols[n] for n in ("observe", "begin", "dump"))
         self._dump = code.function("dump", None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
         self.address, self.pointer = address, ctypes.addressof(context)
         self.sink: Sink | None = None
@@ -128,6 +128,24 @@ class Writer:
             message = f"{error.strerror}; the waveform ends before cycle {cycle}"
             raise type(error)(error.errno, message, error.filename) from None
         self.tables.clear()
+
+    def full(self) -> bool:
+        """Whether there may be too little room for another cycle."""
+        return self.tables.context.pos > self.tables.context.limit
+
+    def room(self) -> None:
+        """Make room if need be."""
+        if self.full():
+            self.flush()
+
+    def abandon(self) -> None:
+        """Something went wrong on the way: what there is, is to be in the file."""
+        try:
+            self.flush()
+        except Exception:
+            return
+        finally:
+            self.sink.close()
 
     def finish(self) -> None:
         """The last time, and the end of the file."""
@@ -251,9 +269,11 @@ class Trace:
             self.stretch(1)
 
     def _room(self) -> None:
-        context = self._writer.tables.context
-        if context.pos > context.limit:
+        if self._writer.full():
             self.flush()
+
+    def restart(self) -> None:
+        """The state is another one: what differs is seen when cycles are run, and time goes on."""
 
     def flush(self) -> None:
         """Make room in the buffer."""
