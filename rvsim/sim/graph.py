@@ -73,6 +73,8 @@ class Graph:
     module: tuple[str, ...] = ()
     location: str = ""
     options: Options = DEFAULT
+    #: What is decided (a literal's key) → module and source line of the statement that decides it first.
+    decided: dict[tuple, tuple[tuple[str, ...], str]] = field(default_factory=dict)
 
     def make(self, op: str, width: int, args: tuple[Bits, ...], extra: object = None, *, arms: tuple = ()) -> Bits:
         """The value of an operation; the same one if it was made before."""

@@ -349,7 +349,10 @@ class _Lowering:
                 path = self.path(cell.enable)
                 for earlier in cell.candidates[: nl.bit_of(net)]:
                     path = extend(path, self.graph.literals(self.bit(earlier), False))
-                path = extend(path, self.graph.literals(self.bit(cell.candidates[nl.bit_of(net)]), True))
+                taken = self.graph.literals(self.bit(cell.candidates[nl.bit_of(net)]), True)
+                for literal in taken or ():
+                    self.graph.decided.setdefault(literal.key, (cell.module, cell.location))
+                path = extend(path, taken)
             else:
                 path = self.graph.path(self.bit(net))
             self.paths[net] = path

@@ -362,7 +362,9 @@ def _memory_cell(netlist: _nir.Netlist, design: _ir.Design, fragment: object) ->
 
 def _convert_cell(netlist: _nir.Netlist, number: int, cell: _nir.Cell) -> Cell:
     module = tuple(netlist.modules[cell.module_idx].name[1:]) if number else ()
-    place = {"module": module, "location": _location(cell)}
+    ports = _nir.SyncWritePort | _nir.AsyncReadPort | _nir.SyncReadPort  # they come from Amaranth's library
+    source = netlist.cells[cell.memory] if isinstance(cell, ports) else cell
+    place = {"module": module, "location": _location(source)}
     if isinstance(cell, _nir.Operator):
         operands = tuple(_nets(v) for v in cell.inputs)
         return Operator(**place, width=cell.width, operator=cell.operator, operands=operands)
