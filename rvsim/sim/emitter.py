@@ -33,6 +33,8 @@ class Emitter(Operations):
         self.preloads: dict[int, Value] = {}
         #: Called with memory and pointer before a row changes.
         self.before_write: Callable[[int, Value], None] | None = None
+        #: Called with a state's node and what will be stored, before it changes.
+        self.before_store: Callable[[int, Value], None] | None = None
 
     # -- the tree of visits
 
@@ -239,8 +241,10 @@ class Emitter(Operations):
 
     def store_state(self, node: int, value: Value) -> None:
         """Change a state."""
-        width = storage_bits(self.graph.nodes[node].width)
-        self.f.store(value.to(f"i{width}"), self.state.at(self.layout.states[node]))
+        value = value.to(f"i{storage_bits(self.graph.nodes[node].width)}")
+        if self.before_store is not None:
+            self.before_store(node, value)
+        self.f.store(value, self.state.at(self.layout.states[node]))
         self._stored.setdefault(node, []).append(self.region.path if self.region else ())
 
     def get(self, bits: Bits) -> Value:

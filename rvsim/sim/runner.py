@@ -8,7 +8,6 @@ import os
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TextIO
 
 from .clocks import follows_inputs, follows_registers, phases, watched
 from .functions import Reason
@@ -19,13 +18,13 @@ from .model import Model
 from .options import DEFAULT, FEW_PASSES, Options
 from .paths import Bits
 from .streams import Receiver, Sender, attach
-from .waves import Observers, Recorder, Trace
+from .waves import Waveforms
 
 #: Seconds of compiled code after which Python has a look whether somebody pressed Ctrl-C.
 PATIENCE = 0.05
 
 
-class Runner:
+class Runner(Waveforms):
     """Runs a design cycle by cycle in compiled code.
 
     The state belongs to one thread at a time; several runners are independent of each other, and the interpreter's
@@ -81,8 +80,7 @@ class Runner:
             code = self.model.compile("watch", lambda program: program.watch(), FEW_PASSES)
             self._watch = code.function("watch", None, ctypes.c_void_p, ctypes.c_void_p)
         self._wanted = tuple(port.wanted for port in self._ports)
-        self._clocks, self._observers = clocks, Observers()
-        self._recorder: Recorder | None = None
+        super().__init__(clocks)
         self._loop(self._wanted)
         self._begin()
         for number, port in enumerate(self._ports):
@@ -199,6 +197,7 @@ class Runner:
             try:
                 done = run(self._address, asked, observers.address)
             finally:
+                observers.ran()
                 self._tell(ran=True)
             spent = time.perf_counter() - started
             total += done
@@ -318,115 +317,6 @@ class Runner:
         words = max(1, place.row_bytes // 8)
         array = numpy.frombuffer(self._buffer, kind, place.depth * words, place.offset)
         return array if words == 1 else array.reshape(place.depth, words)
-
-    # -- waveforms
-
-    def trace(
-        self,
-        target: str | os.PathLike | TextIO,
-        *signals: object,
-        period: float = 1e-6,
-        start: object = None,
-        cycles: int | None = None,
-        when: object = None,
-        rows: int = 4096,
-    ) -> Trace:
-        """Write a waveform of the cycles that are run in the context: ``with run.trace("out.vcd", "cpu.*"): run(100)``.
-
-        Parameters
-        ----------
-        target
-            A file's name, or a text stream.
-        signals
-            Hierarchical names, globs or Signal objects; by default everything.
-        period
-            Seconds that a cycle takes in the file. Clocks rise in the middle of their period.
-        start
-            The first cycle: its number, or a condition that is waited for (once).
-        cycles
-            Write so many from then on.
-        when
-            Write only cycles at the beginning of which this condition holds; in between values are unknown.
-        rows
-            Memories with more rows are left out.
-
-        Raises
-        ------
-        KeyError
-            Something matches no signal or memory; the message has near matches.
-        ConditionError
-            A condition cannot be understood.
-        ValueError
-            A number that makes no sense; a memory with too many rows.
-        OSError
-            The file cannot be written: on entering the context, while running or on leaving it. What is in it is
-            valid up to the last moment that was complete.
-        RuntimeError
-            A trace is active already.
-        """
-        return Trace(
-            self, target, signals, self._clocks, period=period, start=start, cycles=cycles, when=when, rows=rows
-        )
-
-    def record(self, *signals: object, last: int = 1_000_000, memory: int = 256 << 20) -> Recorder:
-        """Keep the last cycles that are run in the context, for :meth:`write_vcd`.
-
-        Recorded are registers, inputs and what the design writes into memories; everything else follows from them.
-        Rows that the host changes through :meth:`memory` between runs are noticed in small memories that the design
-        does not write itself, and in no others. :meth:`restore` starts the recording afresh.
-
-        Parameters
-        ----------
-        signals
-            What :meth:`write_vcd` is to show unless told otherwise.
-        last
-            Cycles to keep at most; ``recorder.cycles`` says how many there are.
-        memory
-            Bytes that the recording may take.
-
-        Raises
-        ------
-        KeyError
-            Something matches no signal or memory; the message has near matches.
-        ValueError
-            A number that makes no sense.
-        RuntimeError
-            On entering the context: a recorder is active already.
-        """
-        return Recorder(self, signals, self._clocks, last=last, memory=memory)
-
-    def write_vcd(
-        self,
-        target: str | os.PathLike | TextIO,
-        *signals: object,
-        last: int | None = None,
-        period: float = 1e-6,
-        rows: int = 4096,
-    ) -> int:
-        """Write what the flight recorder has kept as a waveform, within its context or behind it.
-
-        Parameters
-        ----------
-        target, signals, period, rows
-            See :meth:`trace`.
-        last
-            Only so many cycles.
-
-        Returns
-        -------
-        int
-            Cycles that were written.
-
-        Raises
-        ------
-        ValueError
-            Nothing was recorded, or the runner has been used since; and as in :meth:`trace`.
-        KeyError, OSError
-            As in :meth:`trace`.
-        """
-        if self._recorder is None:
-            raise ValueError("nothing was recorded: run in the context of record()")
-        return self._recorder.write_vcd(target, signals, last=last, period=period, rows=rows)
 
     # -- snapshots
 

@@ -29,6 +29,10 @@ class Step:
         self.placement = Placement(self.graph, options=options)
         self.emitter = Emitter(self.graph, layout, f, state, options.poison)
         self._roots: list[Callable[[], None]] = []
+        #: States that are stored whatever the inputs are.
+        self.always: set[int] = set()
+        #: Emits what comes behind the shared logic, and before any store.
+        self.between: Callable[[], None] | None = None
         self.actions: list[Action] = []
         self._made: dict[int, list[Action]] = {}
         self._memory_reads: dict[int, list[Action]] = {}
@@ -150,7 +154,7 @@ class Step:
             for node in action.waits:
                 action.after.update(self._made[node])
         two_phases = self.options.chosen("two_phases", len(self.actions))
-        visit = Scheduler(self.placement.root, self.actions, two_phases=two_phases).run()
+        visit = Scheduler(self.placement.root, self.actions, two_phases=two_phases).run(self.between)
         self.emitter.plan(visit)
         self.emitter.emit(visit)
 
@@ -218,6 +222,8 @@ class Step:
         emitter, cell = self.emitter, self._cell(self.graph.nodes[state].extra)
         made: list[tuple[Path, Action]] = []
         for arm in arms:
+            if arm.region is self.placement.root:
+                self.always.add(state)
 
             def run(arm: PlacedArm = arm) -> None:
                 if len(arm.value) == width:

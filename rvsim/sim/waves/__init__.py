@@ -1,7 +1,7 @@
 """Waveforms of free runs, written as they happen or from what a flight recorder kept."""
 
-from .observers import Observers
+from .methods import Waveforms
 from .recorder import Recorder
 from .trace import Trace
 
-__all__ = ["Observers", "Recorder", "Trace"]
+__all__ = ["Recorder", "Trace", "Waveforms"]

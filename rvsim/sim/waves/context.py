@@ -62,7 +62,8 @@ class Context(ctypes.Structure):
 
     ``pos``, ``limit``: where text goes to, and from where on there may be too little room for a cycle. ``new``,
     ``old``: values by word, ``words`` of them belong to signals. ``stamped``: time of the last stamp. ``on``: whether
-    values are written (``when`` holds). ``off_text``: what is written when it no longer does.
+    values are written (``when`` holds); ``off_text``: what is written when it no longer does. ``rest``: the instant
+    with the levels of clocks between cycles.
     """
 
     _fields_ = [
@@ -70,7 +71,7 @@ class Context(ctypes.Structure):
         for name in (
             "look", "when", "time", "pos", "limit", "new", "old", "words", "word_group", "groups", "entries", "slots",
             "instants", "clocks", "memories", "memory_count", "stamped", "on", "off_text", "off_length", "observe",
-            "begin", "dump", "held", "dirty_count",
+            "begin", "dump", "rest", "held", "dirty_count",
         )
     ] + [("dirty", I64 * DIRTY)]  # fmt: skip
 

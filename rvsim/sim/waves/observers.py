@@ -27,8 +27,11 @@ class Observer(Protocol):
     def enter(self) -> None:
         """Cycles are about to be run, by somebody who may have changed something before."""
 
+    def ran(self) -> None:
+        """Some cycles have just been run, and nothing else has happened since."""
+
     def leave(self) -> None:
-        """Cycles have been run."""
+        """All cycles have been run."""
 
     def flush(self) -> None:
         """There is too little room for another cycle."""
@@ -81,6 +84,11 @@ class Observers:
         """See :class:`Observer`."""
         for observer in self._active.values():
             observer.enter()
+
+    def ran(self) -> None:
+        """See :class:`Observer`."""
+        for observer in self._active.values():
+            observer.ran()
 
     def leave(self) -> None:
         """See :class:`Observer`."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache as cached
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from ..clocks import phases
-from ..graph import SHIFT
-from ..layout import address_of, storage_bits
-from ..lowering import clocks_as_data
-from ..model import Model, compile_alone
-from ..paths import Bit
+from ..layout import address_of
+from ..model import compile_alone
 from . import undo
 from .hook import RECORD
 from .trace import Writer
@@ -47,25 +43,6 @@ def _code() -> object:
 
 def _function(name: str, result: object, *others: object) -> Callable:
     return _code().function(name, result, ctypes.c_void_p, ctypes.c_void_p, *others)
-
-
-def chunks_by_phase(model: Model, made: Sequence[Mapping[Bit, int]], general: bool) -> list[list[int]]:
-    """For each phase, the chunks of the state that it can change."""
-    layout = model.layout
-    everything = list(range(layout.first_state // CHUNK, -(-layout.state_bytes // CHUNK)))
-    if general:
-        return [everything for _ in made]
-    data = clocks_as_data(model.design)
-    found = []
-    for phase in made:
-        nodes = {r.state.node for r in model.design.registers if phase.get(r.clock) == r.edge}
-        nodes |= {bit >> SHIFT for bit in phase if bit in data}
-        chunks: set[int] = set()
-        for node in nodes:
-            start, size = layout.states[node], storage_bits(model.design.graph.nodes[node].width) // 8
-            chunks |= set(range(start // CHUNK, (start + size - 1) // CHUNK + 1))
-        found.append(sorted(chunks))
-    return found
 
 
 def _ring(size: int) -> mmap.mmap:
@@ -102,18 +79,17 @@ class Recorder:
         self._run, self._wanted, self._clocks, self.last = run, wanted, clocks, last
         model = run.model
         select(model, wanted, 1 << 62)
-        layout, made = model.layout, phases(model, clocks)
-        chunks = chunks_by_phase(model, made, run._general)
+        layout = model.layout
         self._end = -(-layout.state_bytes // CHUNK)
         if self._end >= 1 << CHUNK_BITS:
             raise ValueError(f"{layout.state_bytes} bytes of registers are more than a flight recorder can keep")
-        self._phases = len(made)
-        self.hook = RecordHook(layout, chunks, run._general)
+        self._phases = len(run._phases)
+        self.hook = RecordHook(layout, self._phases, run._general)
         self._recording = Recording()
         self.pointer = ctypes.addressof(self._recording)
         words = sum(-(-layout.memories[w.memory].row_bytes // 8) for w in model.design.writes)
-        times = 4 if run._general else 1
-        self._allocate(last * max(1, times * sum(map(len, chunks))), last * times * words, memory)
+        registers, times = self._end - layout.first_state // CHUNK, self._phases
+        self._allocate(last * times * registers, last * times * (words + 2 * registers), memory)
         written = {w.memory for w in model.design.writes}
         self._constant = {
             number: None
@@ -189,6 +165,10 @@ class Recorder:
     def begin(self) -> None:
         """See :class:`rvsim.sim.waves.observers.Observer`."""
 
+    def ran(self) -> None:
+        """See :class:`rvsim.sim.waves.observers.Observer`: what is changed from here on, is from outside."""
+        ctypes.memmove(self._recording.shadow, self._run._address, self._end * CHUNK)
+
     def leave(self) -> None:
         """See :class:`rvsim.sim.waves.observers.Observer`."""
 
@@ -215,12 +195,11 @@ class Recorder:
             record = (ctypes.c_uint64 * 3).from_address(
                 recording.words + (recording.word_pos & recording.word_mask) * WORD_RECORD
             )
-            record[:] = recording.now, place.offset + 8 * word, int(before[word])
+            record[:] = recording.now, (place.offset + 8 * word) << 2 | 3, int(before[word])
             recording.word_pos += 1
 
     def _complete(self) -> None:
         """If a walk through the records was interrupted, go on to its end."""
-        recording = self._recording
         if not self._walking:
             return
         self._forward(self._run._address, self.pointer, _FOREVER, None)

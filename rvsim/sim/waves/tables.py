@@ -177,6 +177,7 @@ class Tables:
                 slots[-1].advance = period
         self.context.slots, self.context.instants = self._array(Slot, slots), self._array(Instant, instants)
         self.context.clocks = self._array(Clock, clocks)
+        self.context.rest = self.context.instants + max(0, len(instants) - 1) * ctypes.sizeof(Instant)
 
     def _off(self, variables: Variables) -> None:
         """What is written while a condition does not hold: unknown values."""

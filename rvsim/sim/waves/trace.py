@@ -263,6 +263,9 @@ class Trace:
             self._room()
             self._writer.changed()
 
+    def ran(self) -> None:
+        """See :class:`rvsim.sim.waves.observers.Observer`."""
+
     def leave(self) -> None:
         """Cycles have been run."""
         if self._state == "running" and self._end is not None:

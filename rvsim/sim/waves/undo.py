@@ -63,81 +63,98 @@ def _differ(f: Function, a: Sequence[Value], b: Sequence[Value]) -> Value:
     return f.emit("i128", f"bitcast {_HALF} {both.text} to i128").ne(0)
 
 
-def _record_chunk(f: Function, state: Value, recording: Fields, chunk: Value | int, instant: Value) -> None:
-    """If a chunk differs from its shadow, keep the shadow and bring it up to date."""
-    place = chunk * CHUNK
-    shadow = recording.pointer_to("shadow").at(place)
-    new, old = _halves(f, state.at(place)), _halves(f, shadow)
-    with f.if_(_differ(f, new, old)):
-        position = recording.get("chunk_pos")
-        index = position & recording.get("chunk_mask")
-        _store_halves(f, old, recording.pointer_to("chunks").at(index << 5))
-        tag = (instant << CHUNK_BITS) + chunk
-        f.store(tag, recording.pointer_to("tags").at(index << 3))
-        recording.set("chunk_pos", position + 1)
-        _store_halves(f, new, shadow)
+def _keep_chunk(f: Function, recording: Fields, content: Sequence[Value], chunk: Value, instant: Value) -> None:
+    position = recording.get("chunk_pos")
+    index = position & recording.get("chunk_mask")
+    _store_halves(f, content, recording.pointer_to("chunks").at(index << 5))
+    f.store((instant << CHUNK_BITS) | chunk, recording.pointer_to("tags").at(index << 3))
+    recording.set("chunk_pos", position + 1)
 
 
-def _record_word(f: Function, state: Value, recording: Fields, row: Value, aligned: bool, instant: Value) -> None:
-    """Keep the word that a row is in, or begins with."""
+def _keep_word(f: Function, recording: Fields, where: Value, old: Value, instant: Value) -> None:
+    """Keep ``old``, of 8 to 64 bits, which is at ``where`` in the state."""
     position = recording.get("word_pos")
     place = recording.pointer_to("words").at((position & recording.get("word_mask")) * WORD_RECORD)
-    word = row if aligned else (row.to("i64") & -8).to("ptr")
     f.store(instant, place)
-    f.store(row.to("i64") - state.to("i64"), place.at(8))
-    f.store(f.load("i64", word), place.at(16))
+    f.store((where << 2) | ((old.width // 8).bit_length() - 1), place.at(8))
+    f.store(old.to("i64"), place.at(16))
     recording.set("word_pos", position + 1)
 
 
 class RecordHook:
-    """Records what a cycle changes.
+    """Records what a cycle changes, before it does: whole chunks where something is stored in every cycle, else words.
+
+    What has just been stored can be loaded again fast only in the same size, so chunks are kept where it is some time
+    ago: between what a step computes and what it stores.
 
     Parameters
     ----------
-    chunks
-        For each phase, the chunks that it can change.
+    phases
+        How many there are in a cycle.
     general
-        Instants within a phase are functions of their own.
+        They consist of any number of instants that are functions of their own.
     """
 
-    def __init__(self, layout: Layout, chunks: Sequence[Sequence[int]], general: bool) -> None:
-        self._layout, self._chunks, self._general = layout, chunks, general
-        self.key = ("record", tuple(map(tuple, chunks)))
+    def __init__(self, layout: Layout, phases: int, general: bool) -> None:
+        self._layout, self._phases, self._general = layout, phases, general
+        self.key = "record"
         self._phase = 0
 
     @staticmethod
     def _recording(f: Function, context: Value) -> Fields:
         return Fields(f, f.load("ptr", context.at(8 * RECORD)), Recording)
 
+    def _now(self, recording: Fields, phase: int) -> Value:
+        return recording.get("now") + (0 if self._general else phase + 1)
+
     def full(self, f: Function, state: Value, context: Value) -> Value:
         """See :class:`rvsim.sim.functions.Hook`: never, the oldest records go."""
         return f.value(0, "i1")
 
     def before(self, f: Function, state: Value, context: Value) -> None:
-        """See :class:`rvsim.sim.functions.Hook`: the first phase comes."""
-        recording = self._recording(f, context)
-        recording.set("now", recording.get("now") + 1)
+        """See :class:`rvsim.sim.functions.Hook`."""
+        self._phase = 0
+        if self._general:
+            recording = self._recording(f, context)
+            recording.set("now", recording.get("now") + 1)
 
     def watch(self, step: Step, context: Value) -> None:
-        """See :class:`rvsim.sim.functions.Hook`: old rows of memories."""
+        """See :class:`rvsim.sim.functions.Hook`."""
+        f, state, layout, phase = step.f, step.state, self._layout, self._phase
+        whole: set[int] = set()
 
-        def keep(memory: int, row: Value) -> None:
-            f, state = step.f, step.state
+        def chunks() -> None:
+            whole.update(layout.states[node] // CHUNK for node in step.always)
             recording = self._recording(f, context)
-            size = self._layout.memories[memory].row_bytes
-            now = recording.get("now")
-            for at in range(0, size, 8):
-                _record_word(f, state, recording, row.at(at), size >= 8, now)
+            for chunk in sorted(whole):
+                content = _halves(f, state.at(chunk * CHUNK))
+                _keep_chunk(f, recording, content, f.value(chunk, "i64"), self._now(recording, phase))
 
-        chain(step, keep)
+        def register(node: int, value: Value) -> None:
+            where = layout.states[node]
+            if where // CHUNK in whole:
+                return
+            recording, place = self._recording(f, context), state.at(where)
+            old = f.load(value.type, place)
+            _keep_word(f, recording, f.value(where, "i64"), old, self._now(recording, phase))
+
+        def row(memory: int, pointer: Value) -> None:
+            recording, size = self._recording(f, context), layout.memories[memory].row_bytes
+            for at in range(0, size, 8):
+                word = pointer.at(at)
+                old = f.load(f"i{8 * min(size, 8)}", word)
+                _keep_word(f, recording, word.to("i64") - state.to("i64"), old, self._now(recording, phase))
+
+        chain(step, row)
+        step.emitter.before_store = register
+        step.between = chunks
 
     def after(self, f: Function, state: Value, context: Value, phase: int) -> None:
-        """See :class:`rvsim.sim.functions.Hook`: chunks of the state."""
-        recording = self._recording(f, context)
-        now = recording.get("now")
-        for chunk in self._chunks[phase]:
-            _record_chunk(f, state, recording, f.value(chunk, "i64"), now)
-        recording.set("now", now + 1)
+        """See :class:`rvsim.sim.functions.Hook`."""
+        self._phase = phase + 1
+        if self._general or self._phase == self._phases:
+            recording = self._recording(f, context)
+            recording.set("now", recording.get("now") + (1 if self._general else self._phases + 1))
 
 
 # -- walking
@@ -161,7 +178,12 @@ def _sync(module: Module) -> None:
     with f.loop() as done:
         with f.if_(end.ule(chunk.get())):
             f.branch(done)
-        _record_chunk(f, state, recording, chunk.get(), recording.get("now"))
+        place = chunk.get() * CHUNK
+        shadow = recording.pointer_to("shadow").at(place)
+        new, old = _halves(f, state.at(place)), _halves(f, shadow)
+        with f.if_(_differ(f, new, old)):
+            _keep_chunk(f, recording, old, chunk.get(), recording.get("now"))
+            _store_halves(f, new, shadow)
         chunk.set(chunk.get() + 1)
     f.ret()
 
@@ -185,12 +207,17 @@ def _swap(module: Module) -> None:
     )
     recording = Fields(f, raw, Recording)
     kept = recording.pointer_to("words").at((position & recording.get("word_mask")) * WORD_RECORD)
-    row = f.load("i64", kept.at(8))
-    place = state.at(row & -8)
-    old, new = f.load("i64", kept.at(16)), f.load("i64", place)
-    f.store(old, place)
-    f.store(new, kept.at(16))
-    f.ret(state.at(row))
+    where = f.load("i64", kept.at(8))
+    place = state.at(where >> 2)
+
+    def swap(type: str) -> None:
+        old, new = f.load(type, kept.at(16)), f.load(type, place)
+        f.store(old, place)
+        f.store(new.to("i64"), kept.at(16))
+
+    sizes = {number: lambda type=f"i{8 << number}": swap(type) for number in range(3)}
+    f.switch(where & 3, sizes, lambda: swap("i64"))
+    f.ret(place)
 
 
 def _instant(f: Function, recording: Fields, kind: str, position: Value) -> Value:
@@ -202,28 +229,38 @@ def _instant(f: Function, recording: Fields, kind: str, position: Value) -> Valu
 
 
 def _back(module: Module) -> None:
-    """``back(state, recording, instant)``: undo everything from an instant on."""
+    """``back(state, recording, instant)``: undo everything from an instant on, the latest first."""
     f, (state, raw, target) = function(
         module, "back", "void", ("ptr", "state"), ("ptr", "recording"), ("i64", "instant"), exported=True
     )
     recording = Fields(f, raw, Recording)
-    for kind, result in (("chunk", "void"), ("word", "ptr")):
-        size = recording.get(f"{kind}_mask") + 1
-        oldest = recording.get(f"{kind}_pos") - size
-        oldest = f.value(0, "i64").slt(oldest).select(oldest, 0)
-        with f.loop() as done:
-            at = recording.get(f"{kind}_cursor")
-            with f.if_(at.ule(oldest)):
-                f.branch(done)
-            with f.if_(_instant(f, recording, kind, at - 1).ult(target)):
-                f.branch(done)
-            f.call(result, f"swap_{kind}", state, raw, at - 1)
-            recording.set(f"{kind}_cursor", at - 1)
+
+    def oldest(kind: str) -> Value:
+        position = recording.get(f"{kind}_pos") - (recording.get(f"{kind}_mask") + 1)
+        return f.value(0, "i64").slt(position).select(position, 0)
+
+    def latest(kind: str) -> Value:
+        """The instant of the last record that is not undone yet, and 0 if there is none."""
+        at, found = recording.get(f"{kind}_cursor"), f.variable("i64", 0)
+        with f.if_(oldest(kind).ult(at)):
+            found.set(_instant(f, recording, kind, at - 1) + 1)
+        return found.get()
+
+    def undo(kind: str, result: str) -> None:
+        at = recording.get(f"{kind}_cursor") - 1
+        f.call(result, f"swap_{kind}", state, raw, at)
+        recording.set(f"{kind}_cursor", at)
+
+    with f.loop() as done:
+        chunk, word = latest("chunk"), latest("word")
+        with f.if_(chunk.ule(target) & word.ule(target)):
+            f.branch(done)
+        f.if_else(word.ult(chunk), lambda: undo("chunk", "void"), lambda: undo("word", "ptr"))
     f.ret()
 
 
 def _forward(module: Module) -> None:
-    """``forward(state, recording, instant, context) -> records``: redo everything before an instant.
+    """``forward(state, recording, instant, context) -> records``: redo what was before an instant, the earliest first.
 
     ``context`` is told which memory rows change (it may be null).
     """
@@ -233,21 +270,31 @@ def _forward(module: Module) -> None:
     )  # fmt: skip
     recording, context = Fields(f, raw, Recording), Fields(f, tracing, Context)
     count = f.variable("i64", 0)
-    for kind in ("chunk", "word"):
-        with f.loop() as done:
-            at = recording.get(f"{kind}_cursor")
-            with f.if_(recording.get(f"{kind}_pos").ule(at)):
-                f.branch(done)
-            with f.if_(target.ule(_instant(f, recording, kind, at))):
-                f.branch(done)
-            if kind == "chunk":
-                f.call("void", "swap_chunk", state, raw, at)
-            else:
-                row = f.call("ptr", "swap_word", state, raw, at)
-                with f.if_(tracing.to("i64").ne(0)):
-                    note(f, context, row)
-            recording.set(f"{kind}_cursor", at + 1)
-            count.set(count.get() + 1)
+
+    def next_of(kind: str) -> Value:
+        at, found = recording.get(f"{kind}_cursor"), f.variable("i64", -1)
+        with f.if_(at.ult(recording.get(f"{kind}_pos"))):
+            found.set(_instant(f, recording, kind, at))
+        return found.get()
+
+    def chunk() -> None:
+        at = recording.get("chunk_cursor")
+        f.call("void", "swap_chunk", state, raw, at)
+        recording.set("chunk_cursor", at + 1)
+
+    def word() -> None:
+        at = recording.get("word_cursor")
+        row = f.call("ptr", "swap_word", state, raw, at)
+        with f.if_(tracing.to("i64").ne(0)):
+            note(f, context, row)
+        recording.set("word_cursor", at + 1)
+
+    with f.loop() as done:
+        first, second = next_of("chunk"), next_of("word")
+        with f.if_(target.ule(first) & target.ule(second)):
+            f.branch(done)
+        f.if_else(second.ult(first), word, chunk)
+        count.set(count.get() + 1)
     f.ret(count.get())
 
 

@@ -185,7 +185,9 @@ def _dump(module: Module) -> None:
         module, "dump", "void", ("ptr", "state"), ("ptr", "context"), ("i64", "force"), exported=True
     )
     context = Fields(f, raw, Context)
+    f.call("void", "show", state, raw, context.pointer_to("rest"))
     _look(f, context, state)
+    f.call("void", "hide", state, raw, context.pointer_to("rest"))
     before, stamped = context.get("pos"), context.get("stamped")
     f.call("void", "stamp", raw, context.get("time"))
     start = context.get("pos")
