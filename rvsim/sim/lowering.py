@@ -159,10 +159,10 @@ class _Lowering:
                 for old, new, enable in zip(row, write.data, write.enable)
             )
         old = tuple((state.node << 16) + bit for bit in range(state.width))
-        path = graph.path(self.bit(cell.enable))
-        if path is None:
-            return old
-        return graph.overwrite(old, [Arm(path, 0, row[state.start : state.start + state.width])])
+        init = tuple((state.init >> bit) & 1 for bit in range(state.width))
+        changes = ((cell.reset, init), (cell.enable, row[state.start : state.start + state.width]))
+        paths = ((graph.path(self.bit(net)), value) for net, value in changes)
+        return graph.overwrite(old, [Arm(path, 0, value) for path, value in paths if path is not None])
 
     def _make_state(self, number: int, cell: nl.FlipFlop | nl.SyncRead, registers: list[Register]) -> None:
         bits: list[Bit] = []

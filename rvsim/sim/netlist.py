@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import amaranth
 
-from . import loops
+from . import loops, memories
 from .private import SignalDict
 from .private import ir as _ir
 from .private import nir as _nir
@@ -192,12 +192,17 @@ class AsyncRead(Cell):
 
 @dataclass
 class SyncRead(Clocked):
-    """A registered read; sees what the ``transparent`` write ports (cell numbers) write at the same edge."""
+    """A registered read; sees what the ``transparent`` write ports (cell numbers) write at the same edge.
+
+    ``reset``: synchronous, makes the output ``init`` unless ``enable`` is set.
+    """
 
     memory: int = 0
     address: Nets = ()
     enable: Net = 0
     transparent: tuple[int, ...] = ()
+    init: int = 0
+    reset: Net = 0
 
 
 @dataclass
@@ -313,15 +318,8 @@ def _convert(netlist: _nir.Netlist, design: _ir.Design) -> Netlist:
     signals = type(netlist.signals)()
     for signal, value in netlist.signals.items():
         signals[signal] = _nets(value)
-    made = Netlist(cells, signals, names, design=design, combinational=_combinational(design))
-    for fragment in design.fragments:
-        data = getattr(fragment, "_data", None)
-        if data is not None and fragment in getattr(design, "fragments", {}):
-            found = _memory_cell(netlist, design, fragment)
-            if found is not None:
-                made.memories[data] = found
-                cells[found].signed = amaranth.Shape.cast(data.shape).signed
-    return made
+    found = memories.find(netlist, design, cells, signals)
+    return Netlist(cells, signals, names, found, design=design, combinational=_combinational(design))
 
 
 def _combinational(design: _ir.Design) -> object:
@@ -347,17 +345,6 @@ def _names(design: _ir.Design) -> object:
                 names[signal] = []
             names[signal].append((*info.name[1:], name))
     return names
-
-
-def _memory_cell(netlist: _nir.Netlist, design: _ir.Design, fragment: object) -> int | None:
-    """A memory's cell: it is named and placed like its fragment."""
-    path = design.fragments[fragment].name
-    for number, cell in enumerate(netlist.cells):
-        if isinstance(cell, _nir.Memory):
-            module = tuple(netlist.modules[cell.module_idx].name)
-            if (*module, cell.name) == tuple(path):
-                return number
-    return None
 
 
 def _convert_cell(netlist: _nir.Netlist, number: int, cell: _nir.Cell) -> Cell:

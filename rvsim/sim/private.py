@@ -33,7 +33,7 @@ from amaranth.hdl import _ast as ast  # noqa: E402
 from amaranth.hdl import _ir as ir  # noqa: E402
 from amaranth.hdl import _nir as nir  # noqa: E402
 from amaranth.hdl._ast import Operator, SignalDict, Slice  # noqa: E402
-from amaranth.hdl._mem import MemoryData  # noqa: E402
+from amaranth.hdl._mem import MemoryData, MemoryInstance  # noqa: E402
 from amaranth.sim._async import (  # noqa: E402
     AsyncProcess,
     BrokenTrigger,
@@ -63,6 +63,7 @@ __all__ = [
     "DomainReset",
     "EdgeTrigger",
     "MemoryData",
+    "MemoryInstance",
     "Operator",
     "ProcessContext",
     "SampleTrigger",

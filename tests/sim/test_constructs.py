@@ -1,7 +1,9 @@
 """Single constructs that were or could be simulated wrongly, beside Amaranth's own simulator."""
 
 import pytest
-from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal, signed, unsigned
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
 from rvsim.sim import CompiledEngine
@@ -62,3 +64,30 @@ def test_loops_of_connections_and_of_bits_are_named():
         m.d.comb += statements
         with pytest.raises(UnsupportedDesign, match=r"Combinational cycle detected, path:\n.*test_constructs\.py"):
             prepare(m)
+
+
+class Defaults(data.Struct):
+    a: unsigned(4) = 3
+    b: signed(3) = -2
+
+
+@ENGINES
+def test_read_ports_begin_with_and_are_reset_to_the_initial_value_of_their_output(engine):
+    m = Module()
+    m.domains.sync = domain = ClockDomain()
+    m.submodules.memory = memory = Memory(shape=Defaults, depth=4, init=[{"a": 1}, {"a": 2}])
+    port = memory.read_port()
+
+    async def drive(ctx):
+        assert ctx.get(port.data) == Defaults.const({})
+        await ctx.tick()
+        assert ctx.get(port.data).a == 1
+        ctx.set(port.addr, 1)
+        ctx.set(domain.rst, 1)
+        await ctx.tick()  # a port that reads is not reset
+        assert ctx.get(port.data).a == 2
+        ctx.set(port.en, 0)
+        await ctx.tick()
+        assert ctx.get(port.data) == Defaults.const({})
+
+    bench(engine, m, drive, clock=1e-6)
