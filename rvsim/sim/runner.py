@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +95,8 @@ class Runner(Waveforms):
 
     def _settle(self) -> None:
         """Edges that a change from outside, or the beginning, has led to."""
-        while self._instant(self._address, None):
+        instant, context = self._recorded(self._instant)
+        while instant(self._address, context):
             pass
 
     @functools.cached_property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from .hook import RECORD
 from .observers import Observers
 from .recorder import LAST, MEMORY, Recorder
 from .trace import PERIOD, ROWS, Trace
@@ -23,6 +24,12 @@ class Waveforms:
     def __init__(self, clocks: Mapping[str, int] | None) -> None:
         self._clocks, self._observers = clocks, Observers()
         self._recorder: Recorder | None = None
+
+    def _recorded(self, instant: Callable) -> tuple[Callable, int | None]:
+        """An ``instant`` that the flight recorder sees, if there is one, and its context."""
+        recorder = self._observers.active(RECORD)
+        recorded = recorder and recorder.instant
+        return (recorded, self._observers.address) if recorded else (instant, None)
 
     def trace(
         self,

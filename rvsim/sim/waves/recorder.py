@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import mmap
 import os
 from collections.abc import Callable, Mapping
-from functools import cache as cached
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from ..layout import address_of
 from ..model import compile_alone
+from ..options import FEW_PASSES
 from . import undo
 from .hook import RECORD
 from .trace import Writer
@@ -36,7 +37,7 @@ _LAST_INSTANT = 1 << (62 - CHUNK_BITS)
 _FOREVER = (1 << 63) - 1
 
 
-@cached
+@functools.cache
 def _code() -> object:
     return compile_alone("undo", undo.write)
 
@@ -118,6 +119,16 @@ class Recorder:
         recording.chunk_mask, recording.word_mask = sizes["chunk"] - 1, sizes["word"] - 1
         self._shadow = _ring(self._end * CHUNK)
         recording.shadow = address_of(self._shadow)
+
+    @functools.cached_property
+    def instant(self) -> Callable | None:
+        """``instant(state, context)`` that records memory rows, for what changes from outside may lead to."""
+        model = self._run.model
+        if not model.design.writes:
+            return None
+        hook = RecordHook(model.layout, self._phases, True, rows_only=True)
+        code = model.compile("instant recorded", lambda program: program.instant((hook,)), FEW_PASSES)
+        return code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
     def restart(self) -> None:
         """Forget everything: the recording begins with the next cycle."""

@@ -93,10 +93,12 @@ class RecordHook:
         How many there are in a cycle.
     general
         They consist of any number of instants that are functions of their own.
+    rows_only
+        Only rows of memories: registers are compared with what they were.
     """
 
-    def __init__(self, layout: Layout, phases: int, general: bool) -> None:
-        self._layout, self._phases, self._general = layout, phases, general
+    def __init__(self, layout: Layout, phases: int, general: bool, *, rows_only: bool = False) -> None:
+        self._layout, self._phases, self._general, self._rows_only = layout, phases, general, rows_only
         self.key = "record"
         self._phase = 0
 
@@ -146,8 +148,9 @@ class RecordHook:
                 _keep_word(f, recording, word.to("i64") - state.to("i64"), old, self._now(recording, phase))
 
         chain(step, row)
-        step.emitter.before_store = register
-        step.between = chunks
+        if not self._rows_only:
+            step.emitter.before_store = register
+            step.between = chunks
 
     def after(self, f: Function, state: Value, context: Value, phase: int) -> None:
         """See :class:`rvsim.sim.functions.Hook`."""
