@@ -295,6 +295,7 @@ class Runner(Waveforms):
         if not -(1 << width) >> 1 <= value < 1 << width:
             raise ValueError(f"{value} does not fit into {signal!r}, which has {width} bits")
         if row is not None:
+            self._before_row(*row)
             poke_row(self._buffer, *row, value)
         else:
             self._layout.poke(self._buffer, bits, value)

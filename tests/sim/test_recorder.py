@@ -206,6 +206,18 @@ def test_program_loaded_by_the_host_is_recorded():
     assert times == [0, 10 * PERIOD]
 
 
+def test_rows_changed_by_the_host_by_name_are_recorded():
+    theirs, mine = io.StringIO(), io.StringIO()
+    for recorded in (False, True):
+        run = Runner(Bank())
+        with run.record() if recorded else run.trace(theirs):
+            for n in range(20):
+                run[f"byte[{n % 16}]"], run[f"wide[{n % 5}]"] = n, (1 << 199) + n
+                run(2)
+    run.write_vcd(mine)
+    assert_same(theirs.getvalue(), mine.getvalue(), 0, 40)
+
+
 class Sum(Component):
     """Adds up what it is sent."""
 

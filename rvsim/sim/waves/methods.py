@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from ..layout import MemoryPlace
 from .hook import RECORD
 from .observers import Observers
 from .recorder import LAST, MEMORY, Recorder
@@ -30,6 +31,12 @@ class Waveforms:
         recorder = self._observers.active(RECORD)
         recorded = recorder and recorder.instant
         return (recorded, self._observers.address) if recorded else (instant, None)
+
+    def _before_row(self, place: MemoryPlace, index: int) -> None:
+        """A memory's row will be changed from outside."""
+        recorder = self._observers.active(RECORD)
+        if recorder is not None:
+            recorder.keep_row(place, index)
 
     def trace(
         self,

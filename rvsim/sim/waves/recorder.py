@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from ..layout import address_of
+from ..layout import MemoryPlace, address_of
 from ..model import compile_alone
 from ..options import FEW_PASSES
 from . import undo
@@ -201,13 +201,22 @@ class Recorder:
         recording.chunk_cursor, recording.word_cursor = recording.chunk_pos, recording.word_pos
 
     def _keep_rows(self, number: int, before: object, rows: object) -> None:
-        recording, place = self._recording, self._run.model.layout.memories[number]
+        start = self._run.model.layout.memories[number].offset
         for word in (rows != before).nonzero()[0].tolist():
-            record = (ctypes.c_uint64 * 3).from_address(
-                recording.words + (recording.word_pos & recording.word_mask) * WORD_RECORD
-            )
-            record[:] = recording.now, (place.offset + 8 * word) << 2 | 3, int(before[word])
-            recording.word_pos += 1
+            self._keep(start + 8 * word, 8, int(before[word]))
+
+    def keep_row(self, place: MemoryPlace, index: int) -> None:
+        """A row will be changed from outside."""
+        size, start = min(place.row_bytes, 8), place.offset + index * place.row_bytes
+        for at in range(start, start + place.row_bytes, size):
+            self._keep(at, size, int.from_bytes(self._run._buffer[at : at + size], "little"))
+
+    def _keep(self, where: int, size: int, old: int) -> None:
+        recording = self._recording
+        place = recording.words + (recording.word_pos & recording.word_mask) * WORD_RECORD
+        record = (ctypes.c_uint64 * 3).from_address(place)
+        record[:] = recording.now, where << 2 | (size.bit_length() - 1), old
+        recording.word_pos += 1
 
     def _complete(self) -> None:
         """If a walk through the records was interrupted, go on to its end."""
