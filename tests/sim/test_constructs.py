@@ -91,3 +91,94 @@ def test_read_ports_begin_with_and_are_reset_to_the_initial_value_of_their_outpu
         assert ctx.get(port.data) == Defaults.const({})
 
     bench(engine, m, drive, clock=1e-6)
+
+
+def test_a_clock_that_is_passed_on_is_the_same_clock():
+    """In pysim the second domain is one delta late and already sees what the first one's registers have become."""
+    m = Module()
+    m.domains += [ClockDomain("first"), ClockDomain("second")]
+    count, copy = Signal(4), Signal(4)
+    m.d.comb += ClockSignal("second").eq(ClockSignal("first"))
+    m.d.first += count.eq(count + 1)
+    m.d.second += copy.eq(count)
+    simulator = Simulator(m, engine=CompiledEngine)
+    simulator.add_clock(1e-6, domain="first")
+    seen = []
+
+    async def drive(ctx):
+        for _ in range(3):
+            await ctx.tick("first")
+            seen.append((ctx.get(count), ctx.get(copy)))
+
+    simulator.add_testbench(drive)
+    simulator.run()
+    assert seen == [(1, 0), (2, 1), (3, 2)]
+
+
+def test_an_asynchronous_reset_does_not_clock_what_it_does_not_reset():
+    """Pysim runs all of a domain at the reset's edge: memories are written, registers without reset take values."""
+    m = Module()
+    m.domains.sync = domain = ClockDomain(async_reset=True)
+    m.submodules.memory = memory = Memory(shape=8, depth=4, init=[5])
+    port, count, free = memory.write_port(), Signal(4), Signal(4, reset_less=True)
+    m.d.comb += [port.en.eq(1), port.data.eq(9)]
+    m.d.sync += [count.eq(count + 1), free.eq(free + 1)]
+
+    async def drive(ctx):
+        await ctx.tick()
+        ctx.set(memory.data[0], 5)
+        assert (ctx.get(count), ctx.get(free)) == (1, 1)
+        ctx.set(domain.rst, 1)
+        assert (ctx.get(count), ctx.get(free), ctx.get(memory.data[0])) == (0, 1, 5)
+        await ctx.tick()
+        assert (ctx.get(count), ctx.get(free), ctx.get(memory.data[0])) == (0, 2, 9)
+
+    bench(CompiledEngine, m, drive, clock=1e-6)
+
+
+def test_bits_of_one_signal_may_belong_to_two_domains_and_keep_their_initial_values():
+    logs = []
+    for engine in ("pysim", CompiledEngine):
+        whole, mixed, source, log = Signal(8, init=0xA5), Signal(8, init=0x3C), Signal(2), []
+        m = Module()
+        m.domains += [ClockDomain("a"), ClockDomain("b", clk_edge="neg")]
+        m.d.comb += whole[2:4].eq(source)
+        m.d.a += mixed[:3].eq(mixed[5:] + 1)
+        m.d.b += mixed[3:6].eq(mixed[:3])
+        simulator = Simulator(m, engine=engine)
+        simulator.add_clock(1e-6, domain="a")
+        simulator.add_clock(0.6e-6, domain="b")
+
+        async def drive(ctx, whole=whole, mixed=mixed, source=source, log=log):
+            for n in range(12):
+                ctx.set(source, n & 3)
+                await ctx.delay(0.25e-6)
+                ctx.set(mixed[7], n >> 1 & 1)
+                log.append((ctx.get(whole), ctx.get(mixed)))
+            with pytest.raises(Exception, match="Combinationally driven"):
+                ctx.set(whole[0], 0)
+
+        simulator.add_testbench(drive)
+        simulator.run()
+        logs.append(log)
+    assert logs[0] == logs[1]
+    assert len(logs[1]) == 12
+
+
+@ENGINES
+def test_memories_without_bits_or_rows(engine):
+    m = Module()
+    m.submodules.narrow = narrow = Memory(shape=0, depth=4, init=[])
+    m.submodules.empty = empty = Memory(shape=4, depth=0, init=[])
+    reads = [narrow.read_port(), empty.read_port(), empty.read_port(domain="comb")]
+    writes = [narrow.write_port(), empty.write_port()]
+
+    async def drive(ctx):
+        for port in writes:
+            ctx.set(port.en, 1)
+            ctx.set(port.data, 0)
+        ctx.set(writes[1].data, 9)
+        await ctx.tick()
+        assert [ctx.get(port.data) for port in reads] == [0, 0, 0]
+
+    bench(engine, m, drive, clock=1e-6)
