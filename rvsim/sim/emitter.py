@@ -31,6 +31,9 @@ class Emitter(Operations):
         self.region: Region | None = None
         self._stored: dict[int, list[tuple]] = {}
         self.preloads: dict[int, Value] = {}
+        #: Nodes that are computed where they are needed.
+        self.inline: set[int] = set()
+        self._inline_sources: dict[int, tuple[set[int], set[int]]] = {}
         #: Called with memory and pointer before a row changes.
         self.before_write: Callable[[int, Value], None] | None = None
         #: Called with a state's node and what will be stored, before it changes.
@@ -83,8 +86,22 @@ class Emitter(Operations):
         for bit in bits:
             if bit >= 2:
                 number_ = bit >> SHIFT
-                (states if self.graph.nodes[number_].op == "state" else nodes).add(number_)
+                if number_ in self.inline:
+                    inner = self._sources_of(number_)
+                    nodes |= inner[0]
+                    states |= inner[1]
+                else:
+                    (states if self.graph.nodes[number_].op == "state" else nodes).add(number_)
         return nodes, states
+
+    def _sources_of(self, node: int) -> tuple[set[int], set[int]]:
+        """What a node that is computed in place is taken from."""
+        known = self._inline_sources.get(node)
+        if known is None:
+            found = [self.sources(value) for value in self.graph.nodes[node].args]
+            known = set().union(*(nodes for nodes, _ in found)), set().union(*(states for _, states in found))
+            self._inline_sources[node] = known
+        return known
 
     def emit(self, visit: Visit) -> None:
         """Emit a visit and all visits in it."""
@@ -216,7 +233,7 @@ class Emitter(Operations):
             return self._read_state(node)
         known = self._lookup(("node", node))
         if known is None:
-            known = self.get_slot(node)
+            known = self.evaluate(self.graph.nodes[node]) if node in self.inline else self.get_slot(node)
             self._scopes[-1]["node", node] = known
         return known
 

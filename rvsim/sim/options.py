@@ -30,6 +30,8 @@ class Options:
         Comparisons of one value with several numbers become one decision.
     sharing
         Equal values are computed once.
+    inline
+        Cheap values that several places need, of which at most one is reached in a step, are computed in each of them.
     poison
         What is not yet computed is a pattern that would be noticed, instead of whatever the compiler likes.
     passes, level
@@ -42,6 +44,7 @@ class Options:
     cut: bool | None = True
     switches: bool | None = True
     sharing: bool | None = True
+    inline: bool | None = True
     poison: bool = False
     passes: tuple[str, ...] = PASSES
     level: int = 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .graph import SHIFT, Arm, Graph
 from .options import DEFAULT, Options
-from .paths import Bits, Literal, Path, extend
+from .paths import Bits, Literal, Path, exclusive, extend
 
 
 class Region:
@@ -68,6 +68,14 @@ class PlacedArm:
     location: str = ""
 
 
+#: Operations that may be computed in several places instead of once before all of them.
+CHEAP = {"~", "+", "-", "&", "|", "^", "<<", "u>>", "s>>", "b", "r|", "r&", "r^", "in", "part"}
+CHEAP |= {"==", "!=", "u<", "u>", "u<=", "u>=", "s<", "s>", "s<=", "s>="}
+
+#: Their greatest width, and the most places: a limit to the growth of the code.
+NARROW, PLACES = 128, 24
+
+
 @dataclass
 class Placement:
     """Regions of all nodes that are used, and of the arms of decisions."""
@@ -77,6 +85,9 @@ class Placement:
     root: Region = field(default_factory=lambda: Region(None, None))
     region: dict[int, Region] = field(default_factory=dict)
     arms: dict[int, list[PlacedArm]] = field(default_factory=dict)
+    uses: dict[int, dict[Region, None]] = field(default_factory=dict)
+    #: Nodes that are computed anew wherever they are needed.
+    inline: set[int] = field(default_factory=set)
 
     def use(self, value: Bits, region: Region) -> None:
         """A value is needed in a region."""
@@ -88,6 +99,7 @@ class Placement:
                     if old is None:
                         old = region if self.options.chosen("guards", number) else self.root
                     self.region[number] = old.common(region)
+                    self.uses.setdefault(number, {})[region] = None
 
     def place(self, path: Path, inside: Region) -> Region | None:
         """The region of a path inside another, whose conditions are thereby needed on the way."""
@@ -116,8 +128,25 @@ class Placement:
                 self.use((condition,), region)
                 self.arms[number] = self._arms([Arm(tuple(p), 0, v) for p, v in choices if p is not None], region)
             else:
+                places = self._apart(number, region)
+                if len(places) > 1:
+                    self.inline.add(number)
                 for value in node.args:
-                    self.use(value, region)
+                    for place in places:
+                        self.use(value, place)
+
+    def _apart(self, number: int, region: Region) -> list[Region]:
+        """The places that need a cheap node, if at most one of them is reached in a step; else the one around them."""
+        node, found = self.graph.nodes[number], []
+        if node.op not in CHEAP or node.width > NARROW or not self.options.chosen("inline", number):
+            return [region]
+        for place in sorted(self.uses[number], key=lambda place: place.depth):
+            if any(other.common(place) is other for other in found):
+                continue
+            if place is region or len(found) == PLACES or not all(exclusive(o.path, place.path) for o in found):
+                return [region]
+            found.append(place)
+        return found
 
     def _arms(self, arms: list[Arm], inside: Region) -> list[PlacedArm]:
         placed = []

@@ -144,8 +144,9 @@ class Step:
     def emit(self) -> None:
         """Place, schedule and write everything."""
         self.placement.finish()
+        self.emitter.inline = self.placement.inline
         for number in range(1, len(self.graph.nodes)):
-            if number in self.placement.region:
+            if number in self.placement.region and number not in self.placement.inline:
                 self._define(number)
         for root in self._roots:
             root()

@@ -12,7 +12,7 @@ from rvsim.sim.options import FEW_PASSES, Options
 
 from .designs import RandomDesign
 
-REWRITES = ("guards", "in_place", "two_phases", "cut", "switches", "sharing")
+REWRITES = ("guards", "in_place", "two_phases", "cut", "switches", "sharing", "inline")
 
 VARIANTS = {
     "poisoned": Options(poison=True),
@@ -63,7 +63,7 @@ def test_rewrites_at_random_change_nothing():
 
 def test_rewrites_are_really_off():
     """The settings reach the code: it is another one."""
-    design = RandomDesign(7, size=30)
+    design = RandomDesign(8, size=30)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fragment = Fragment.get(design, None)
