@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from .graph import SHIFT
 from .lowering import Design, clocks_as_data
 from .model import Model
 from .netlist import FlipFlop, Outside
 from .paths import Bit, Bits
+
+#: The most periods that a clock may have in a cycle: each is code of its own.
+MOST = 64
 
 
 def triggers(design: Design) -> dict[Bit, set[int]]:
@@ -76,9 +80,9 @@ def phases(model: Model, clocks: Mapping[str, int] | None) -> list[dict[Bit, int
     KeyError
         There is no such domain.
     ValueError
-        A number of periods that does not divide the largest.
+        A number of periods that is none, or too large.
     """
-    return [phase for _, _, phase, _ in _moments(model, clocks) if phase]
+    return [phase for _, phase, _ in _moments(model, clocks) if phase]
 
 
 @dataclass(frozen=True)
@@ -98,19 +102,17 @@ def moments(model: Model, clocks: Mapping[str, int] | None, period: int) -> list
         Of a cycle, in femtoseconds. As with Amaranth's ``add_clock``, a clock rises in the middle of its period.
     """
     made: list[list[Moment]] = [[]]
-    found = list(_moments(model, clocks))
-    parts = max((part + 1 for part, _, _, _ in found), default=1)
-    for part, value, phase, levels in found:
+    for when, phase, levels in _moments(model, clocks):
         if phase:
             made.append([])
-        made[-1].append(Moment((2 * part + 2 - value) * period // (2 * parts), levels))
+        made[-1].append(Moment(int(when * period), levels))
     return made
 
 
 def _moments(
     model: Model, clocks: Mapping[str, int] | None
-) -> Iterator[tuple[int, int, dict[Bit, int], dict[Bit, int]]]:
-    """For each moment at which a clock changes: part of the cycle, new value, edges that matter, levels of all."""
+) -> Iterator[tuple[Fraction, dict[Bit, int], dict[Bit, int]]]:
+    """For each moment at which a clock changes: part of the cycle that has passed, edges that matter, levels of all."""
     edges = {bit: used for bit, used in triggers(model.design).items() if is_input(model.design, bit)}
     # Where edges are found by comparison, a clock has to fall before it can rise again.
     for bit in edges if follows_registers(model.design) else clocks_as_data(model.design):
@@ -121,20 +123,17 @@ def _moments(
         bit = _clock_of(model, name)
         if bit not in edges:
             raise KeyError(f"nothing in this design happens at an edge of {name!r}")
+        if not isinstance(count, int) or not 1 <= count <= MOST:
+            raise ValueError(f"clocks: {name} has {count!r} periods in a cycle, which must be 1 to {MOST}")
         counts[bit] = count
-    parts = max(counts.values(), default=1)
+    changes: dict[Fraction, dict[Bit, int]] = {}
     for bit, count in counts.items():
-        if not isinstance(count, int) or count < 1 or parts % count:
-            name = next((n for n in model.names.table if model.bits(n) == (bit,)), "a clock")
-            raise ValueError(f"clocks: {name} has {count!r} periods in a cycle, which must divide the most, {parts}")
+        for half in range(1, 2 * count + 1):  # it rises in the middle of its periods
+            changes.setdefault(Fraction(half, 2 * count), {})[bit] = half % 2
     levels = dict.fromkeys(edges, 0)
-    for part in range(parts):
-        for value in (1, 0):
-            # A period's first half is high; it begins where its part of the cycle does.
-            changing = [b for b in edges if part % (parts // counts[b]) == 0]
-            levels = levels | dict.fromkeys(changing, value)
-            if changing:
-                yield part, value, {b: value for b in changing if value in edges[b]}, levels
+    for when in sorted(changes):
+        levels = levels | changes[when]
+        yield when, {bit: value for bit, value in changes[when].items() if value in edges[bit]}, levels
 
 
 def _clock_of(model: Model, name: str) -> Bit:

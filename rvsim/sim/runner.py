@@ -35,7 +35,8 @@ class Runner(Waveforms):
         An elaboratable. Everything that it does not drive itself is an input.
     clocks
         Clock domains, and how many periods of each fall into one cycle of :meth:`__call__`; by default all domains
-        once. Edges that coincide happen at the same instant.
+        once. They run as Amaranth's ``add_clock`` would start them: each rises in the middle of its period, and edges
+        that coincide happen at the same instant.
     ports
         The host's ends of the design's streams (:class:`rvsim.sim.Receiver`, :class:`rvsim.sim.Sender`).
     options
@@ -46,7 +47,7 @@ class Runner(Waveforms):
     UnsupportedDesign
         Something in the design cannot be simulated.
     KeyError, ValueError
-        ``clocks`` names no domain, or a number of periods that does not divide the largest.
+        ``clocks`` names no domain, or a number of periods that is none or too large.
     """
 
     def __init__(

@@ -130,21 +130,49 @@ def test_poked_clock_is_an_edge():
 
 @pytest.mark.parametrize(
     ("clocks", "error"),
-    [({"fsat": 2}, "no clock domain is named 'fsat'"), ({"sync": 0}, "has 0 periods"), ({"sync": 1.5}, "1.5 periods")],
+    [
+        ({"fsat": 2}, "no clock domain is named 'fsat'"),
+        ({"sync": 0}, "has 0 periods"),
+        ({"sync": 1.5}, "1.5 periods"),
+        ({"sync": 65}, "1 to 64"),
+    ],
 )
 def test_clocks_that_make_no_sense(clocks, error):
     with pytest.raises((KeyError, ValueError), match=error):
         Runner(Divided(), clocks=clocks)
 
 
-def test_periods_that_do_not_divide():
-    class Three(Elaboratable):
+@pytest.mark.parametrize("clocks", [{"a": 1, "b": 3}, {"a": 2, "b": 3}, {"a": 5, "b": 2}, {"a": 1, "b": 2}])
+def test_several_periods_in_a_cycle_are_as_with_clocks_of_that_period(clocks):
+    class Crossing(Elaboratable):
+        def __init__(self):
+            self.seen = [Signal(16, name=f"seen{n}") for n in range(4)]
+
         def elaborate(self, platform):
             m = Module()
-            for name in ("a", "b"):
-                m.domains += ClockDomain(name, reset_less=True)
-                m.d[name] += Signal(2, name=f"x{name}").eq(1)
+            a, b = ClockDomain("a", reset_less=True), ClockDomain("b", reset_less=True)
+            falling = [ClockDomain(name, clk_edge="neg", reset_less=True) for name in ("na", "nb")]
+            falling[0].clk, falling[1].clk = a.clk, b.clk
+            m.domains += [a, b, *falling]
+            one, two, three, four = self.seen
+            m.d.a += one.eq(one * 3 + two + 1)
+            m.d.b += two.eq(two * 5 + one + three + 1)
+            m.d.na += three.eq(three * 7 + two + 1)
+            m.d.nb += four.eq(four * 11 + one + three + 1)
             return m
 
-    with pytest.raises(ValueError, match=r"a_clk has 2 periods in a cycle, which must divide the most, 3"):
-        Runner(Three(), clocks={"a": 2, "b": 3})
+    dut, log = Crossing(), []
+    simulator, run = Simulator(dut), Runner(dut, clocks=clocks)
+    for domain, count in clocks.items():
+        simulator.add_clock(30e-6 / count, domain=domain)
+
+    async def bench(ctx):
+        await ctx.delay(0.1e-6)
+        for _ in range(8):
+            await ctx.delay(30e-6)
+            run(1)
+            log.append(([run[s] for s in dut.seen], [ctx.get(s) for s in dut.seen]))
+
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert all(ours == theirs for ours, theirs in log), log

@@ -257,7 +257,9 @@ def test_faster_clock_is_shown_as_it_is_run():
     rising = [time for time, value in seen["bench.top.other_clk"] if value == "1"]
     assert rising == [quarter * (2 * n + 1) for n in range(6)]
     assert [time for time, value in seen["bench.top.in_other"]][1:] == rising
-    assert [time for time, value in seen["bench.top.clk"] if value == "1"] == rising[::2]
+    assert [time for time, value in seen["bench.top.clk"] if value == "1"] == [
+        PERIOD // 2 * (2 * n + 1) for n in range(3)
+    ]
 
 
 class Divided(Elaboratable):
