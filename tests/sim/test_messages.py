@@ -174,8 +174,8 @@ def test_each_phase_of_a_cycle_speaks_in_order():
     run, texts = runner(m, clocks={"fast": 3})
     run(2)
     said = "".join(texts).split()
-    assert said[0::2][:5] == ["fast", "fast", "sync", "fast", "neg"]
-    assert said[1::2] == ["0", "1", "0", "2", "1", "3", "4", "1", "5", "2"]
+    assert said[0::2][:5] == ["fast", "sync", "fast", "fast", "neg"]
+    assert said[1::2] == ["0", "0", "1", "2", "1", "3", "1", "4", "5", "2"]
     with pytest.raises(AssertionError, match=r"violated: 7 .*cycle 2"):
         run(5)
     assert [text for text in texts if text.startswith("fast")][-3:] == ["fast 6\n", "fast 7\n", "fast 8\n"]
