@@ -1,0 +1,1 @@
+"""``python -m rvsim.sim bench|explain MODULE:EXPRESSION``."""
