@@ -33,7 +33,9 @@ def follows_registers(design: Design) -> bool:
 
 def watched(design: Design) -> set[Bit]:
     """All clocks and asynchronous resets."""
-    return {*triggers(design), *(r.reset for r in design.registers if r.reset >= 2)}
+    resets = {r.reset for r in design.registers}
+    resets |= {thing.also for thing in (*design.registers, *design.writes, *design.messages)}
+    return {*triggers(design), *(bit for bit in resets if bit >= 2)}
 
 
 def follows_inputs(design: Design) -> bool:

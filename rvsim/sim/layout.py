@@ -139,8 +139,8 @@ def lay_out(design: Design) -> Layout:
         position = -(-position // size) * size
         layout.states[state.node] = position
         position += size
-    triggers = {b for r in design.registers for b in (r.clock, r.reset)}
-    triggers |= {w.clock for w in design.writes} | {m.clock for m in design.messages}
+    triggers = {b for r in design.registers for b in (r.clock, r.reset, r.also)}
+    triggers |= {b for thing in (*design.writes, *design.messages) for b in (thing.clock, thing.also)}
     for bit in sorted(b for b in triggers if b >= 2):
         layout.edges[bit] = position
         position += 1

@@ -54,12 +54,11 @@ def components(count: int, edges: Callable[[int], Iterable[int]]) -> Iterator[li
                         yield component
 
 
-def may_loop(netlist: _nir.Netlist) -> bool:
-    """Whether cells or connections form a loop; whether it is one of bits, too, is left to a closer look."""
+def _resolver(netlist: _nir.Netlist) -> Callable[[int], int]:
+    """A function that follows connections to the driven net; -1: they go round."""
     known: dict[int, int] = {}
 
     def resolve(net: int) -> int:
-        """The driven net, or -1: connections go round."""
         path = []
         while net < 0 and net not in known:
             if net in path[-64:] or len(path) > len(netlist.connections):
@@ -71,6 +70,18 @@ def may_loop(netlist: _nir.Netlist) -> bool:
             known[passed] = found
         return found
 
+    return resolve
+
+
+def connections_loop(netlist: _nir.Netlist) -> bool:
+    """Whether signals are connected in a circle, without a cell between them."""
+    resolve = _resolver(netlist)
+    return any(resolve(net) < 0 for net in netlist.connections)
+
+
+def may_loop(netlist: _nir.Netlist) -> bool:
+    """Whether cells or connections form a loop; whether it is one of bits, too, is left to a closer look."""
+    resolve = _resolver(netlist)
     if any(resolve(net) < 0 for net in netlist.connections):
         return True
 

@@ -17,7 +17,8 @@ from .pieces import BITWISE, WORD, Pieces, combinational
 class Register:
     """A piece of state and what it becomes at its clock's edge.
 
-    ``clock`` and ``reset`` are bits (constants for an input); ``data`` is the next value.
+    ``clock`` and ``reset`` are bits (constants for an input); ``data`` is the next value. It takes that when ``also``
+    rises, too.
     """
 
     state: State
@@ -26,6 +27,7 @@ class Register:
     reset: Bit
     reset_value: Bits
     data: Bits = ()
+    also: Bit = 0
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Write:
     address: Bits
     data: Bits
     enable: Bits
+    also: Bit = 0
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Message:
     enable: Bit
     test: Bit
     values: tuple[Bits, ...]
+    also: Bit = 0
 
 
 @dataclass
@@ -71,6 +75,12 @@ class Design:
 def lower(netlist: nl.Netlist, options: Options = DEFAULT) -> Design:
     """Lower all of a netlist."""
     return _Lowering(netlist, options).run()
+
+
+def _looked_at(cell: nl.Matches) -> Iterator[tuple[nl.Net, bool]]:
+    """Each bit of the value, and whether a pattern depends on it."""
+    for position, net in enumerate(cell.value):
+        yield net, any(pattern[-1 - position] != "-" for pattern in cell.patterns)
 
 
 def clocks_as_data(design: Design) -> set[Bit]:
@@ -123,18 +133,26 @@ class _Lowering:
             if isinstance(cell, nl.WritePort):
                 writes[number] = write = Write(
                     cell.memory, self.bit(cell.clock), cell.edge, self.value(cell.address), self.value(cell.data),
-                    self.value(cell.enable),
+                    self.value(cell.enable), self.bit(cell.also),
                 )  # fmt: skip
                 design.writes.append(write)
             elif isinstance(cell, nl.Statement):
                 values = tuple(self.value(c.value) for c in cell.message if isinstance(c, nl.Chunk))
                 design.messages.append(
-                    Message(cell, self.bit(cell.clock), cell.edge, self.bit(cell.enable), self.bit(cell.test), values)
+                    Message(
+                        cell,
+                        self.bit(cell.clock),
+                        cell.edge,
+                        self.bit(cell.enable),
+                        self.bit(cell.test),
+                        values,
+                        self.bit(cell.also),
+                    )
                 )
         for number, pieces in registers.items():
             cell = self.cells[number]
             for register in pieces:
-                register.clock = self.bit(cell.clock)
+                register.clock, register.also = self.bit(cell.clock), self.bit(cell.also)
                 start, width = register.state.start, register.state.width
                 if isinstance(cell, nl.FlipFlop):
                     register.reset = self.bit(cell.reset)
@@ -232,6 +250,8 @@ class _Lowering:
         elif isinstance(cell, nl.PriorityMatch):
             yield cell.enable
             yield from cell.candidates[:end]
+        elif isinstance(cell, nl.Matches):
+            yield from (net for net, matters in _looked_at(cell) if matters)
         else:
             for value in cell.inputs():
                 yield from value
@@ -264,7 +284,8 @@ class _Lowering:
                         continue
                     if needed in open_units:
                         cell = self.cells[needed[0]]
-                        raise nl.UnsupportedDesign(f"{cell.location}: combinational loop through {type(cell).__name__}")
+                        told = f"{cell.location}: combinational loop through {type(cell).__name__}"
+                        raise nl.UnsupportedDesign(self.netlist.loop or told)
                     open_units.add(needed)
                     stack.append((needed, iter(list(self._needs(*needed)))))
                     break
@@ -310,7 +331,10 @@ class _Lowering:
                 enable = graph.both(enable, graph.invert(candidate))
             return tuple(bits)
         if isinstance(cell, nl.Matches):
-            return (self._matches(self.value(cell.value), cell.patterns),)
+            # What no pattern looks at may not be there yet.
+            return (
+                self._matches(tuple(self.bit(net) if used else 0 for net, used in _looked_at(cell)), cell.patterns),
+            )
         if isinstance(cell, nl.Part):
             value, offset = self.value(cell.value), self.value(cell.offset)
             return graph.make("part", width, (value, offset), (cell.stride, cell.signed))

@@ -43,11 +43,11 @@ def _begin(port: object, domain: amaranth.ClockDomain, cells: list, signals: obj
 
     Amaranth's RFC 54: "The read port's ``data`` signal will hold the initial value at startup and whenever a domain
     reset occurs." The netlist of Amaranth 0.5 leaves both open; its simulator resets the output, unless the port
-    reads, at a synchronous reset, and so do we.
+    reads, while a reset is active at an edge, and so do we.
     """
     output = port._data
     if isinstance(output, amaranth.Signal) and len(output):
         cell = cells[signals[output][0] >> 16]
         cell.init = output.init & ((1 << len(output)) - 1)
-        if domain.rst is not None and not domain.async_reset and not output.reset_less:
+        if domain.rst is not None and not output.reset_less:
             (cell.reset,) = signals[domain.rst]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import amaranth
 
-from . import loops, memories
+from . import loops, memories, resets
 from .private import SignalDict
 from .private import ir as _ir
 from .private import nir as _nir
@@ -138,10 +138,11 @@ class AssignmentList(Cell):
 
 @dataclass
 class Clocked(Cell):
-    """Something that happens at an edge of ``clock``: ``edge`` is 1 for a rising one."""
+    """Something that happens at an edge of ``clock`` (``edge`` is 1 for a rising one), and when ``also`` rises."""
 
     clock: Net = 0
     edge: int = 1
+    also: Net = 0
 
 
 @dataclass
@@ -243,6 +244,8 @@ class Netlist:
         Amaranth's memory data object → cell number.
     combinational
         Signals that the design drives in the ``comb`` domain, in the same keying.
+    loop
+        A combinational loop, if Amaranth sees one, in its words; a closer look may find that it is none.
     """
 
     cells: list[Cell]
@@ -251,6 +254,7 @@ class Netlist:
     memories: dict[object, int] = field(default_factory=dict)
     design: object = None
     combinational: object = None
+    loop: str | None = None
 
 
 def prepare(design: object, ports: object = ()) -> Netlist:
@@ -272,17 +276,26 @@ def prepare(design: object, ports: object = ()) -> Netlist:
             f"reasonable time"
         )
     netlist = _emit(design)
-    if loops.may_loop(netlist):
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, 1_000_000))  # Amaranth's check for loops recurses once a cell
-        try:
-            netlist.check_comb_cycles()
-        except _nir.CombinationalCycle as error:
-            raise UnsupportedDesign(str(error)) from None
-        finally:
-            sys.setrecursionlimit(limit)
+    loop = _loop_in(netlist) if loops.may_loop(netlist) else None
+    if loop is not None and loops.connections_loop(netlist):
+        raise UnsupportedDesign(loop)
     netlist.resolve_all_nets()
-    return _convert(netlist, design)
+    made = _convert(netlist, design)
+    made.loop = loop
+    return made
+
+
+def _loop_in(netlist: _nir.Netlist) -> str | None:
+    """What Amaranth has to say of a combinational loop; it takes every condition for dependent on all others."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 1_000_000))  # its check recurses once a cell
+    try:
+        netlist.check_comb_cycles()
+    except _nir.CombinationalCycle as error:
+        return str(error)
+    finally:
+        sys.setrecursionlimit(limit)
+    return None
 
 
 def _emit(design: _ir.Design) -> _nir.Netlist:
@@ -319,6 +332,7 @@ def _convert(netlist: _nir.Netlist, design: _ir.Design) -> Netlist:
     for signal, value in netlist.signals.items():
         signals[signal] = _nets(value)
     found = memories.find(netlist, design, cells, signals)
+    resets.complete(netlist, design, cells, signals)
     return Netlist(cells, signals, names, found, design=design, combinational=_combinational(design))
 
 

@@ -54,23 +54,18 @@ class Step:
         whole = node is not None and node.op == "list" and register.data == self._all_of(register.data[0])
         whole = whole and self.options.chosen("in_place", state.node)
         default, arms = (node.args[0], list(node.arms)) if whole else (register.data, [])
-        clocked = fires(register.clock, register.edge)
         changes: list[Arm] = []
-        if clocked is not None:
+        for event in self._events(register, fires):
             if default != own:
-                changes.append(Arm(clocked, 0, default, self._cell(state).location))
+                changes.append(Arm(event, 0, default, self._cell(state).location))
             for arm in arms:
-                path = extend(clocked, list(arm.path))
+                path = extend(event, list(arm.path))
                 if path is not None:
                     changes.append(Arm(path, arm.start, arm.value, arm.location))
         if register.reset != 0:
             level = self.graph.literals(register.reset, True)
-            for path in (fires(register.reset, 1), clocked and extend(clocked, level) if clocked is not None else None):
-                path = extend(path, level) if path is not None else None
-                if path is not None:
-                    changes.append(Arm(path, 0, register.reset_value))
-            if clocked == ():
-                path = extend((), level)
+            for event in (fires(register.reset, 1), fires(register.clock, register.edge)):
+                path = extend(event, level)
                 if path is not None:
                     changes.append(Arm(path, 0, register.reset_value))
         placed = self._place(changes)
@@ -93,11 +88,19 @@ class Step:
                 placed.append(PlacedArm(region, arm.path, arm.start, arm.value, arm.location))
         return placed
 
+    @staticmethod
+    def _events(thing: Register | Write | Message, fires: Fires) -> list[Path]:
+        """The paths under which something clocked happens in this step."""
+        paths = (fires(thing.clock, thing.edge), fires(thing.also, 1) if thing.also >= 2 else None)
+        return [path for path in paths if path is not None]
+
     def write(self, write: Write, fires: Fires) -> None:
         """A memory row is written."""
-        path = fires(write.clock, write.edge)
-        if path is None or not write.data:
-            return
+        if write.data:
+            for path in self._events(write, fires):
+                self._write(write, path)
+
+    def _write(self, write: Write, path: Path) -> None:
         enable = write.enable
         distinct = tuple(dict.fromkeys(enable))
         any_bit = self.graph.operator("r|", (distinct,), 1)[0] if len(distinct) > 1 else distinct[0]
@@ -115,11 +118,14 @@ class Step:
 
     def message(self, index: int, message: Message, fires: Fires) -> bool:
         """A ``Print`` or property leaves its values for the host; whether it can in this step."""
-        combinational = message.edge == nl.COMBINATIONAL
-        path = () if combinational else fires(message.clock, message.edge)
-        if path is None or (message.cell.kind == "cover" and not message.cell.message):
+        if message.cell.kind == "cover" and not message.cell.message:
             return False
-        path = extend(path, self.graph.literals(message.enable, True))
+        events = [()] if message.edge == nl.COMBINATIONAL else self._events(message, fires)
+        fired = [self._message(index, message, event) for event in events]
+        return any(fired)
+
+    def _message(self, index: int, message: Message, event: Path) -> bool:
+        path = extend(event, self.graph.literals(message.enable, True))
         if message.cell.kind != "print":
             path = extend(path, self.graph.literals(message.test, message.cell.kind == "cover"))
         region = None if path is None else self.placement.place(path, self.placement.root)
@@ -127,7 +133,7 @@ class Step:
             return False
         for value in message.values:
             self.placement.use(value, region)
-        if combinational:
+        if message.edge == nl.COMBINATIONAL:
             test = message.test if message.cell.kind == "cover" else self.graph.invert(message.test)
             holds = message.enable if message.cell.kind == "print" else self.graph.both(message.enable, test)
             place = self.state.at(self.layout.messages[index].memory)

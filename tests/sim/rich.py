@@ -288,7 +288,7 @@ class RichDesign(Elaboratable):
             top.d[domain.name] += tick.eq(tick + 1)
         self.modules = [Module() for _ in range(r.randrange(1, 2 + self.size // 3))]
         owned = [
-            (domain, self._register(f"r{n}", reset_less=not domain.async_reset))
+            (domain, self._register(f"r{n}", reset_less=True))
             for n, domain in enumerate(r.choice(self.domains) for _ in range(r.randrange(1, 2 + self.size)))
         ]
         self.state += [Value.cast(register) for _, register in owned]
@@ -366,7 +366,7 @@ class RichDesign(Elaboratable):
                             module.next = f"S{r.randrange(3)}"
 
     def _memory(self):
-        """A memory; asynchronous resets have effects on its ports in pysim that they have not here."""
+        """A memory with ports in any domain."""
         make, r = self.make, self.make.r
         shape = r.choice((make.shape(), make.shape(), signed(6), r.choice(LAYOUTS), Colour))
         width, depth = Shape.cast(shape).width, r.choice((1, 2, 3, 5, 8, 16, 40))
@@ -376,7 +376,7 @@ class RichDesign(Elaboratable):
         elif shape is LAYOUTS[0]:
             init = [{"a": r.getrandbits(3), "c": [n, 15 - n, 3]} for n in range(depth)]
         memory = Memory(MemoryData(shape=shape, depth=depth, init=init))
-        module, domains = r.choice(self.modules), [d.name for d in self.domains if not d.async_reset]
+        module, domains = r.choice(self.modules), [d.name for d in self.domains]
         setattr(module.submodules, f"memory{len(self.memories)}", memory)
         self.memories.append(memory.data)
         writes = []

@@ -1,13 +1,12 @@
 """Single constructs that were or could be simulated wrongly, beside Amaranth's own simulator."""
 
 import pytest
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal, signed, unsigned
+from amaranth.hdl import ClockDomain, ClockSignal, Module, Print, ResetSignal, Signal, signed, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
-from rvsim.sim import CompiledEngine
-from rvsim.sim.netlist import UnsupportedDesign, prepare
+from rvsim.sim import CompiledEngine, Runner, UnsupportedDesign
 
 ENGINES = pytest.mark.parametrize("engine", ["pysim", CompiledEngine], ids=["pysim", "compiled"])
 
@@ -63,7 +62,50 @@ def test_loops_of_connections_and_of_bits_are_named():
         m = Module()
         m.d.comb += statements
         with pytest.raises(UnsupportedDesign, match=r"Combinational cycle detected, path:\n.*test_constructs\.py"):
-            prepare(m)
+            Runner(m)
+
+
+@ENGINES
+def test_condition_that_depends_on_what_an_earlier_one_assigns_is_no_loop(engine):
+    """Amaranth's netlist has all conditions of a chain in one cell; bit by bit there is no way round."""
+    m = Module()
+    first, other, ready, granted = (Signal(name=name) for name in ("first", "other", "ready", "granted"))
+    m.d.comb += ready.eq(~granted & other)
+    with m.If(first):
+        m.d.comb += granted.eq(1)
+    with m.Elif(other):
+        m.d.comb += Signal(name="unused").eq(1)
+    late = Signal()
+    with m.If(other):
+        m.d.comb += late.eq(2)
+    with m.Elif(ready):
+        m.d.comb += late.eq(1)
+
+    async def drive(ctx):
+        for n in range(4):
+            ctx.set(first, n & 1)
+            ctx.set(other, n >> 1)
+            assert ctx.get(ready) == ((n >> 1) & ~n & 1)
+
+    bench(engine, m, drive)
+
+
+@ENGINES
+def test_chain_of_conditions_that_feed_each_other(engine):
+    m = Module()
+    a, b, x, y = (Signal(name=name) for name in "abxy")
+    with m.If(a):
+        m.d.comb += x.eq(1)
+    with m.Elif(y):
+        m.d.comb += b.eq(1)
+    m.d.comb += y.eq(x)
+
+    async def drive(ctx):
+        for value in (0, 1, 0):
+            ctx.set(a, value)
+            assert (ctx.get(x), ctx.get(y), ctx.get(b)) == (value, value, 0)
+
+    bench(engine, m, drive)
 
 
 class Defaults(data.Struct):
@@ -115,25 +157,30 @@ def test_a_clock_that_is_passed_on_is_the_same_clock():
     assert seen == [(1, 0), (2, 1), (3, 2)]
 
 
-def test_an_asynchronous_reset_does_not_clock_what_it_does_not_reset():
-    """Pysim runs all of a domain at the reset's edge: memories are written, registers without reset take values."""
+@ENGINES
+def test_everything_in_a_domain_happens_at_the_edge_of_its_asynchronous_reset(engine, capsys):
+    """As Amaranth's simulator has it: memories are written, ports read, registers without reset take values."""
     m = Module()
     m.domains.sync = domain = ClockDomain(async_reset=True)
     m.submodules.memory = memory = Memory(shape=8, depth=4, init=[5])
     port, count, free = memory.write_port(), Signal(4), Signal(4, reset_less=True)
+    read = memory.read_port()
     m.d.comb += [port.en.eq(1), port.data.eq(9)]
-    m.d.sync += [count.eq(count + 1), free.eq(free + 1)]
+    m.d.sync += [count.eq(count + 1), free.eq(free + 1), Print("now", free)]
 
     async def drive(ctx):
         await ctx.tick()
         ctx.set(memory.data[0], 5)
-        assert (ctx.get(count), ctx.get(free)) == (1, 1)
+        assert (ctx.get(count), ctx.get(free), ctx.get(read.data)) == (1, 1, 5)
+        ctx.set(memory.data[0], 6)
         ctx.set(domain.rst, 1)
-        assert (ctx.get(count), ctx.get(free), ctx.get(memory.data[0])) == (0, 1, 5)
+        assert (ctx.get(count), ctx.get(free), ctx.get(memory.data[0]), ctx.get(read.data)) == (0, 2, 9, 6)
+        ctx.set(read.en, 0)
         await ctx.tick()
-        assert (ctx.get(count), ctx.get(free), ctx.get(memory.data[0])) == (0, 2, 9)
+        assert (ctx.get(count), ctx.get(free), ctx.get(memory.data[0]), ctx.get(read.data)) == (0, 3, 9, 0)
 
-    bench(CompiledEngine, m, drive, clock=1e-6)
+    bench(engine, m, drive, clock=1e-6)
+    assert capsys.readouterr().out.split() == ["now", "0", "now", "1", "now", "2"]
 
 
 def test_bits_of_one_signal_may_belong_to_two_domains_and_keep_their_initial_values():
