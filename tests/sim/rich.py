@@ -379,13 +379,12 @@ class RichDesign(Elaboratable):
         module, domains = r.choice(self.modules), [d.name for d in self.domains]
         setattr(module.submodules, f"memory{len(self.memories)}", memory)
         self.memories.append(memory.data)
-        writes = []
-        for _ in range(r.randrange(3) if domains else 0):
+        writes, writer = [], r.choice(domains)  # of two domains at the same instant Amaranth's simulator takes either
+        for _ in range(r.randrange(3)):
             parts = [g for g in (1, 2, 4, 8) if width % g == 0]
             granularity = r.choice([None, *parts]) if isinstance(shape, Shape) and not shape.signed and width else None
-            domain = r.choice(domains)
-            port = memory.write_port(domain=domain, granularity=granularity)
-            writes.append((port, domain))
+            port = memory.write_port(domain=writer, granularity=granularity)
+            writes.append((port, writer))
             for target in (port.addr, port.data, port.en):
                 module.d.comb += Value.cast(target).eq(make.value(self.state))
         for _ in range(r.randrange(1, 3)):
