@@ -9,7 +9,10 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Sequence
+
+from amaranth.hdl import UnusedElaboratable
 
 from rvsim.errors import UserError
 
@@ -33,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.insert(0, os.getcwd())
     columns = _width()
+    warnings.simplefilter("ignore", UnusedElaboratable)  # one design of a file is meant, not all
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the design prints is not the report
             report, shown = _COMMANDS[options.command](options, columns)

@@ -11,11 +11,10 @@ import linecache
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
-from amaranth.hdl import Elaboratable, Fragment, UnusedElaboratable
+from amaranth.hdl import Elaboratable, Fragment
 
 from rvsim.errors import UserError
 
@@ -188,7 +187,6 @@ def in_the_design(expression: str) -> Iterator[None]:
     except (UnsupportedDesign, UserError) as error:
         raise UserError(str(error)) from None
     except Exception as error:
-        warnings.simplefilter("ignore", UnusedElaboratable)  # what the failed design leaves behind
         raise UserError(f"elaborating {expression} failed: {describe(error)}") from None
 
 

@@ -106,8 +106,11 @@ class Describer:
         return self._expression(bits, depth)
 
     def node(self, node: int) -> str:
-        """A whole node."""
+        """A whole node; of one with more bits than its signal the signal."""
         width = self.graph.nodes[node].width
+        known = self.single.get(node << SHIFT)
+        if known is not None and known[1] == 0 and known[2] <= width:
+            return known[0]
         return self.value(tuple((node << SHIFT) + bit for bit in range(width)))
 
     def _expression(self, bits: Bits, depth: int) -> str:

@@ -146,9 +146,8 @@ class Gating:
         self.reasons[DECISION] += self.decisions
 
     def _store(self, user: User) -> Cone:
-        """The cone of a state's stores; needed as often as they changed something."""
+        """The cone of a state's stores; needed as often as they changed something, at most."""
         stores = [store for store in self.part.stores if store.state == user[1]]
-        visits = sum(self.counters.rate(store.visits) for store in stores)
+        visits = max(self.counters.rate(store.visits) for store in stores)
         changes = sum(self.counters.rate(store.changes) for store in stores)
-        needed = changes / visits if len(stores) == 1 and visits else 1.0
-        return Cone(user, stores[0].region, visits, needed)
+        return Cone(user, stores[0].region, visits, min(1.0, changes / visits) if visits else 1.0)
