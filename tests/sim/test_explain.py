@@ -4,6 +4,7 @@ import json
 
 import pytest
 from amaranth.hdl import Array, ClockDomain, Elaboratable, Module, Print, Signal
+from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
 from benchmarks.designs import cpu
@@ -80,6 +81,19 @@ def test_values_that_two_branches_force_up_are_named_with_their_uses():
 def test_registers_that_are_stored_and_do_not_change_are_named():
     (entry,) = [r for r in report(Shared(), 1024)["seldom"] if r["register"] == "still"]
     assert entry["stored"] == 1 and entry["changed"] == 0
+
+
+def test_conditions_are_in_the_designers_words():
+    m = Module()
+    packet = Signal(data.StructLayout({"valid": 1, "kind": data.ArrayLayout(4, 2)}), name="packet")
+    total = Signal(16, name="total")
+    with m.If(packet.valid & (packet.kind[1] > total[3:7])):
+        m.d.sync += total.eq(total * 7)
+    with m.Switch(packet.kind[0]), m.Case(3, 5):
+        m.d.sync += total.eq(total + 1)
+    conditions = {g["condition"] for g in report(m, 10)["guards"]}
+    assert "packet.kind[0] in {3, 5}" in conditions
+    assert "packet.valid & (packet.kind[1] > total[3:7])" in conditions
 
 
 def test_the_runner_is_as_before():

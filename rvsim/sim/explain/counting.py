@@ -173,6 +173,19 @@ class CountingEmitter(Emitter):
         if self._kept[value.text]:
             work.operations += 1
 
+    def _node(self, node: int) -> Value:
+        """See :class:`Emitter`; a cheap value is computed where it is needed, but is its own line's work."""
+        if node not in self.inline or self._lookup(("node", node)) is not None:
+            return super()._node(node)
+        self._charge()
+        outer, made = self._current, self.graph.nodes[node]
+        self._current = Work(outer.counter, outer.region, outer.action, made.module, made.location)
+        self.part.work.append(self._current)
+        value = super()._node(node)
+        self._charge()
+        self._current = outer
+        return value
+
     def _work(self, item: Action | Branch, counter: int, region: Region) -> Work:
         if isinstance(item, Action):
             return Work(counter, region, item, item.module, item.location)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import linecache
 import os
+from collections.abc import Iterator
 from pathlib import Path as File
+
+from amaranth.hdl import Format, Value
 
 from ..graph import MASK, SHIFT, constant, number
 from ..model import Model
@@ -43,6 +46,21 @@ def base(location: str) -> str:
     return os.path.basename(location)
 
 
+def _fields(name: str, shown: object) -> Iterator[tuple[str, Value]]:
+    """Innermost fields of a signal with a structure, with their names."""
+    if not isinstance(shown, Format.Struct | Format.Array):
+        return
+    items = shown._fields.items() if isinstance(shown, Format.Struct) else enumerate(shown._fields)
+    for key, inner in items:
+        path = f"{name}.{key}" if isinstance(key, str) else f"{name}[{key}]"
+        if isinstance(inner, Format.Struct | Format.Array):
+            yield from _fields(path, inner)
+        elif isinstance(inner, Format.Enum):
+            yield path, inner._value
+        elif len(inner._chunks) == 1:
+            yield path, inner._chunks[0][0]
+
+
 class Describer:
     """Names of a model's values."""
 
@@ -54,11 +72,15 @@ class Describer:
         for name, signal in sorted(model.names.table.items(), key=lambda item: (item[0].count("."), len(item[0]))):
             if name.rsplit(".", 1)[-1].startswith("$"):  # Amaranth made it up
                 continue
-            bits = model.bits(signal)
-            self.whole.setdefault(bits, name)
-            for index, bit in enumerate(bits):
-                if bit >= 2:
-                    self.single.setdefault(bit, (name, index, len(bits)))
+            for field, value in _fields(name, signal._format):
+                self._name(field, model.bits(value))
+            self._name(name, model.bits(signal))
+
+    def _name(self, name: str, bits: Bits) -> None:
+        self.whole.setdefault(bits, name)
+        for index, bit in enumerate(bits):
+            if bit >= 2:
+                self.single.setdefault(bit, (name, index, len(bits)))
 
     def value(self, bits: Bits, depth: int = 2) -> str:
         """Some bits as a name, a number or an expression."""

@@ -22,6 +22,9 @@ from .instructions import count as count_instructions
 #: Entries of each list of the report.
 MOST = 12
 
+#: Of the decisions so many with the most work behind them; those that save most take the other places.
+GUARDS = 8
+
 #: Seconds that a measurement of the speed takes at least.
 LONG_ENOUGH = 0.02
 
@@ -141,6 +144,7 @@ def _program(model: Model, counted: Counters, counting: float) -> dict:
         "regions": sum(1 + _count(part.step.placement.root) for part in parts),
         "visits": sum(len(v) for part in parts for v in part.visits.values()),
         "values_computed": sum(len(part.step.placement.region) for part in parts),
+        "values_computed_where_needed": sum(len(part.step.emitter.inline) for part in parts),
         "slots": sum(len(part.step.emitter.slots) for part in parts),
         "old_values_kept": sum(len(part.step.emitter.preloads) for part in parts),
         "wide_slots": sum(
@@ -269,9 +273,10 @@ def _guards(counted: Counters, gatings: list[Gating], names: Describer) -> list[
                 times=1, taken=taken, decided=outer, operations=done[region], written=written[region],
                 saved=max(0.0, outer - taken) * written[region],
             )  # fmt: skip
-    best = sorted(found.items(), key=lambda item: -max(item[1]["operations"], item[1]["saved"]))
+    best = sorted(found.items(), key=lambda item: -item[1]["operations"])
+    rest = sorted(best[GUARDS:], key=lambda item: -item[1]["saved"])
     entries = []
-    for (location, *_), entry in best[:MOST]:
+    for (location, *_), entry in [*best[:GUARDS], *rest[: MOST - GUARDS]]:
         region, times = entry.pop("region"), entry["times"]
         entry["taken"] /= times
         entry["decided"] /= times

@@ -89,6 +89,7 @@ class Gating:
 
     def _collect(self) -> None:
         made = {action: ("value", node) for node, actions in self.step._made.items() for action in actions}
+        seen = set()
         for work in self.part.work:
             cost = work.operations * self.counters.rate(work.counter)
             action = work.action
@@ -99,6 +100,9 @@ class Gating:
             if user is None:
                 user = ("store", action.stores) if action.stores is not None else ("effect", action.number)
             self.cost[user] += cost
+            if action in seen:  # with a cheap value in it, which has a line of its own
+                continue
+            seen.add(action)
             for node in action.uses:
                 self.uses[node].append(Use(action.region, user, self.rate(action.region)))
         for region in self._regions():

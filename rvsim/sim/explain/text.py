@@ -81,7 +81,8 @@ def _head(report: dict, width: int) -> list[str]:
                      + (f" and {more} more" if more > 0 else "") if memories else "no memories")),
         ("program", f"{many(design['nodes'], 'node')}, {program['values_computed']:,} of them computed, in "
                     f"{many(program['visits'], 'visit')} of {many(program['regions'], 'place')} of the decision tree"),
-        ("", f"{many(program['slots'], 'value')} passed on between visits, "
+        ("", f"{many(program['values_computed_where_needed'], 'cheap value')} computed in each place that needs them, "
+             f"{many(program['slots'], 'value')} passed on between visits, "
              f"{many(program['old_values_kept'], 'old value')} kept; {design['wide_values']} wider than 64 bits"),
     ]  # fmt: skip
     if design["wide_cells_cut"] or design["false_loops_cut_to_bits"]:
@@ -127,7 +128,8 @@ def _work(report: dict, width: int) -> list[str]:
     said = (
         f"About {counted(work['per_cycle'])} operations a cycle: {counted(work['in_every_cycle'])} "
         f"({percent(work['in_every_cycle'] / total)}) are done in every cycle, the rest only when a decision leads to "
-        f"them. Without decisions it would be {counted(work['if_nothing_were_gated'])}."
+        f"them. Without decisions it would be {counted(work['if_nothing_were_gated'])}. "
+        f"Each takes {report['speed']['nanoseconds_per_cycle'] / total * 1000:.0f} ps."
     )
     reasons = (
         ("to decide what is to be done", needed["decisions"]),
@@ -180,7 +182,7 @@ def _guards(report: dict, width: int) -> list[str]:
     ]  # fmt: skip
     heads = ("taken", "operations", "if done", "saved", "line", "condition")
     return [
-        "Decisions with most work behind them (×N: of so many instances)",
+        "Decisions with most work behind them, done or saved (×N: of so many instances)",
         *table(heads, rows, width, wide=5),
     ]
 
