@@ -71,9 +71,7 @@ class Compiled:
         self.messages.forget(waiting=True)
         self.buffer[: self.layout.size] = self._reset_image
         self.look()
-        for bit, offset in self.layout.edges.items():
-            is_state = self.design.graph.node(bit).op == "state"
-            self.buffer[offset] = self.layout.peek(self.buffer, bit) if is_state else 0
+        self.model.begin_edges(self.buffer)
         self.stale, self.armed, self.unwatched = False, True, True
 
     def instant(self) -> bool:

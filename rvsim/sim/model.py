@@ -20,7 +20,7 @@ from rvsim.native.ir import Module
 from . import lowering, netlist, private
 from .conditions import compile_condition
 from .functions import Program
-from .layout import Layout, MemoryPlace, lay_out
+from .layout import Buffer, Layout, MemoryPlace, lay_out
 from .names import Names, signal_names
 from .options import DEFAULT, Options
 from .paths import Bit, Bits
@@ -108,6 +108,19 @@ class Model:
     def condition_key(self, condition: object) -> object:
         """What names a condition in a cache."""
         return condition if isinstance(condition, str) else self.nets(condition)
+
+    def begin_edges(self, buffer: Buffer) -> bool:
+        """Say what clocks and resets are before the first instant; whether one of them rises in it.
+
+        What is an input or a register has always been what it is; what logic makes of it begins at 0.
+        """
+        late, rises = {self.design.value((net,))[0] for net in self.netlist.passed_on}, False
+        for bit, offset in self.layout.edges.items():
+            is_state = self.design.graph.node(bit).op == "state"
+            now = self.layout.peek(buffer, bit) if is_state else 0
+            buffer[offset] = 0 if bit in late else now
+            rises |= not is_state or now != buffer[offset]
+        return rises
 
     def row(self, name: object) -> tuple[MemoryPlace, int] | None:
         """Place and number of a memory's row, given as ``memory.data[3]`` or by name, ``"ram[3]"``; ``None``: no row.

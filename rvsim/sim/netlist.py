@@ -244,6 +244,8 @@ class Netlist:
         Amaranth's memory data object → cell number.
     combinational
         Signals that the design drives in the ``comb`` domain, in the same keying.
+    passed_on
+        Nets of clocks and resets that are driven combinationally.
     loop
         A combinational loop, if Amaranth sees one, in its words; a closer look may find that it is none.
     """
@@ -254,6 +256,7 @@ class Netlist:
     memories: dict[object, int] = field(default_factory=dict)
     design: object = None
     combinational: object = None
+    passed_on: set[Net] = field(default_factory=set)
     loop: str | None = None
 
 
@@ -333,7 +336,9 @@ def _convert(netlist: _nir.Netlist, design: _ir.Design) -> Netlist:
         signals[signal] = _nets(value)
     found = memories.find(netlist, design, cells, signals)
     resets.complete(netlist, design, cells, signals)
-    return Netlist(cells, signals, names, found, design=design, combinational=_combinational(design))
+    driven = _combinational(design)
+    passed_on = resets.passed_on(design, signals, driven)
+    return Netlist(cells, signals, names, found, design=design, combinational=driven, passed_on=passed_on)
 
 
 def _combinational(design: _ir.Design) -> object:

@@ -6,6 +6,23 @@ from .private import ir as _ir
 from .private import nir as _nir
 
 
+def passed_on(design: _ir.Design, signals: object, combinational: object) -> set[int]:
+    """Nets of clocks and resets that logic drives: in Amaranth's simulator they begin at 0, and may rise at once.
+
+    Parameters
+    ----------
+    signals, combinational
+        Signal → its nets; signals that are driven combinationally.
+    """
+    found = set()
+    for fragment in design.fragments:
+        for domain in getattr(fragment, "domains", {}).values():
+            for signal in (domain.clk, domain.rst):
+                if signal is not None and signal in combinational and signal in signals:
+                    found.update(signals[signal])
+    return found
+
+
 def complete(netlist: _nir.Netlist, design: _ir.Design, cells: list, signals: object) -> None:
     """Give clocked cells without a reset of their own the asynchronous reset of their domain as a second clock.
 

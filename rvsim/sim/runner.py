@@ -87,11 +87,8 @@ class Runner(Waveforms):
             port.bind(self, f"host{number}")
 
     def _begin(self) -> None:
-        """Clocks and resets count as having been what the inputs say; then what follows from the others happens."""
-        for bit, offset in self._layout.edges.items():
-            if self.model.design.graph.node(bit).op == "state":
-                self._buffer[offset] = self._layout.peek(self._buffer, bit)
-        if self._derived:
+        """What follows from the initial values of clocks and resets that the design makes happens at once."""
+        if self.model.begin_edges(self._buffer):
             self._settle()
 
     def _settle(self) -> None:
