@@ -151,6 +151,8 @@ class Function:
         self._allocas: list[str] = []
         self._lines: list[str] = []
         self._count = 0
+        self._parts: list[str] = []
+        self._frame = 0
         #: The current block already ends with a terminator.
         self.ended = False
 
@@ -158,7 +160,39 @@ class Function:
         """The definition."""
         parameters = ", ".join(f"{p.type} {p.text}" for p in self.parameters)
         head = f"define {self.linkage} {self.result} @{self.name}({parameters}) nounwind {{"
-        return "\n".join((head, *self._allocas, *self._lines, "}"))
+        frame = [f"  %frame = alloca [{self._frame} x i8], align 16"] if self._frame or self._parts else []
+        return "\n".join((head, *frame, *self._allocas, *self._lines, "}", *self._parts))
+
+    # -- pieces of a large function
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Code that becomes a function of its own, called here: compilers take more than linear time for large ones.
+
+        Parameters and the frame can be used inside; other values and variables from outside cannot, nor the other
+        way round.
+        """
+        name = f"{self.name}.part{self._fresh('')}"
+        outer = (self._lines, self._allocas, self.ended)
+        self._lines, self._allocas, self.ended = [], [], False
+        yield
+        self._terminate("ret void")
+        given = (*((p.type, p.text) for p in self.parameters), ("ptr", "%frame"))
+        listed = ", ".join(f"{type} {text}" for type, text in given)
+        head = f"define internal void @{name}({listed}) noinline nounwind {{"
+        self._parts.append("\n".join((head, *self._allocas, *self._lines, "}")))
+        self._lines, self._allocas, self.ended = outer
+        self.line(f"call void @{name}({listed})")
+
+    def in_frame(self, size: int) -> int:
+        """Offset of ``size`` more bytes that this function and its parts share."""
+        offset = -(-self._frame // 8) * 8
+        self._frame = offset + size
+        return offset
+
+    def frame(self, offset: int) -> Value:
+        """Pointer to what :meth:`in_frame` gave."""
+        return Value(self, "ptr", "%frame").at(offset)
 
     # -- values
 

@@ -15,22 +15,26 @@ from .layout import Layout, storage_bits
 from .operations import Operations
 from .paths import Bit, Bits, In, Literal, exclusive
 from .regions import Region
-from .schedule import Action, Branch, Visit
+from .schedule import Action, Branch, Part, Visit
 
 #: A pattern that is noticed wherever its bits are taken for a value.
 POISON = int("a5c396" * 4000, 16)
 
 
 class Emitter(Operations):
-    """Emits values of a graph into one function."""
+    """Emits values of a graph into one function and its parts."""
+
+    #: What is emitted may be cut into parts.
+    may_split = True
 
     def __init__(self, graph: Graph, layout: Layout, f: Function, state: Value, poison: bool = False) -> None:
         self.graph, self.layout, self.f, self.state, self.poison = graph, layout, f, state, poison
-        self.slots: dict[int, Value] = {}
+        #: A node's slot: on the stack of the one part that uses it, or (an offset) in the frame that all parts share.
+        self.slots: dict[int, Value | int] = {}
         self._scopes: list[dict] = [{}]
         self.region: Region | None = None
         self._stored: dict[int, list[tuple]] = {}
-        self.preloads: dict[int, Value] = {}
+        self.preloads: dict[int, Value | int] = {}
         #: Nodes that are computed where they are needed.
         self.inline: set[int] = set()
         self._inline_sources: dict[int, tuple[set[int], set[int]]] = {}
@@ -43,29 +47,41 @@ class Emitter(Operations):
 
     def plan(self, visit: Visit) -> None:
         """Find which values need slots and which states must be loaded before they are overwritten."""
-        self._defined: dict[int, list[Visit]] = {}
+        defined: dict[int, Visit] = {}
         self._needs_slot: set[int] = set()
+        #: Visits, each the outermost of a part (or of the whole), in which a node is made or used.
+        self._used_in: dict[int, set[int]] = {}
         stored: dict[int, list[tuple]] = {}
         early: set[int] = set()
+        parts = 0
 
         def note(nodes: set[int], states: set[int], stack: list[Visit], region: Region) -> None:
             for node in nodes:
-                where = self._defined.get(node)
-                if where is not None and where[-1] not in stack:
+                self._used_in.setdefault(node, set()).add(id(stack[0]))
+                where = defined.get(node)
+                if where is not None and where not in stack:
                     self._needs_slot.add(node)
             for state in states:
                 if any(not exclusive(path, region.path) for path in stored.get(state, ())):
                     early.add(state)
 
         def walk(current: Visit, stack: list[Visit]) -> None:
+            nonlocal parts
             stack = [*stack, current]
             for item in current.items:
                 if isinstance(item, Action):
                     note(item.uses, item.reads, stack, current.region)
                     if item.defines is not None:
-                        self._defined[item.defines] = [current]
+                        defined[item.defines] = current
+                        note({item.defines}, set(), stack, current.region)
+                    if item.fills is not None:
+                        self._needs_slot.add(item.fills)
+                        note({item.fills}, set(), stack, current.region)
                     if item.stores is not None:
                         stored.setdefault(item.stores, []).append(current.region.path)
+                elif isinstance(item, Part):
+                    parts += 1
+                    walk(item.visit, [])
                 else:
                     for inner in item.visits:
                         nodes, states = self.sources(inner.region.literal.bits)
@@ -74,11 +90,22 @@ class Emitter(Operations):
                         walk(inner, stack)
 
         walk(visit, [])
+        self._begin_part(visit)
+        for state in sorted(early):
+            value = self._load_state(state)
+            if parts:
+                self.preloads[state] = self.f.in_frame(storage_bits(value.width) // 8)
+                self.f.store(value.to(f"i{storage_bits(value.width)}"), self.f.frame(self.preloads[state]))
+            else:
+                self.preloads[state] = value
+
+    def _begin_part(self, visit: Visit) -> None:
+        """Poison slots before anything is in them."""
         if self.poison:
             for node in sorted(self._needs_slot):
-                self.slot(node)  # at the beginning of every step
-        for state in sorted(early):
-            self.preloads[state] = self._load_state(state)
+                if id(visit) in self._used_in[node] and node not in self.slots:
+                    width = self.graph.nodes[node].width
+                    self.put_slot(node, self.f.value(POISON >> (POISON.bit_length() - width), f"i{width}"))
 
     def sources(self, bits: Bits) -> tuple[set[int], set[int]]:
         """Nodes and states that a value is taken from."""
@@ -109,6 +136,12 @@ class Emitter(Operations):
         for item in visit.items:
             if isinstance(item, Action):
                 item.run()
+            elif isinstance(item, Part):
+                scopes, self._scopes = self._scopes, [{}]
+                with self.f.part():
+                    self._begin_part(item.visit)
+                    self.emit(item.visit)
+                self._scopes = scopes
             else:
                 self._branch(item)
         self.region = outer
@@ -208,20 +241,23 @@ class Emitter(Operations):
         written in pieces and read as a whole: the processor then waits.
         """
         if node not in self.slots:
-            width = self.graph.nodes[node].width
-            self.slots[node] = self._alloca(storage_bits(width))
-            if self.poison:
-                self.put_slot(node, self.f.value(POISON >> (POISON.bit_length() - width), f"i{width}"))
-        return self.slots[node]
+            size = storage_bits(self.graph.nodes[node].width)
+            shared = len(self._used_in[node]) > 1
+            self.slots[node] = self.f.in_frame(size // 8) if shared else self._alloca(size)
+        place = self.slots[node]
+        return self.f.frame(place) if isinstance(place, int) else place
 
     def put_slot(self, node: int, value: Value) -> None:
         """Store to a node's slot."""
-        self.f.store(value.to(f"i{storage_bits(value.width)}"), self.slot(node))
+        self.f.store(value.to(f"i{storage_bits(value.width)}"), self.slot(node), align=self._align(node))
 
     def get_slot(self, node: int) -> Value:
         """What a node's slot holds."""
         width = self.graph.nodes[node].width
-        return self.f.load(f"i{storage_bits(width)}", self.slot(node)).to(f"i{width}")
+        return self.f.load(f"i{storage_bits(width)}", self.slot(node), align=self._align(node)).to(f"i{width}")
+
+    def _align(self, node: int) -> int:
+        return min(storage_bits(self.graph.nodes[node].width) // 8, 8)
 
     def _alloca(self, width: int) -> Value:
         name = self.f.new_label("%s")
@@ -247,8 +283,16 @@ class Emitter(Operations):
         if known is None:
             changed = self._stored.get(node, ())
             if any(not exclusive(path, self.region.path) for path in changed):
-                return self.preloads[node]
+                return self._preloaded(node)
             known = self._load_state(node)
+            self._scopes[-1]["node", node] = known
+        return known
+
+    def _preloaded(self, node: int) -> Value:
+        known = self.preloads[node]
+        if isinstance(known, int):
+            width = self.graph.nodes[node].width
+            known = self.f.load(f"i{storage_bits(width)}", self.f.frame(known)).to(f"i{width}")
             self._scopes[-1]["node", node] = known
         return known
 

@@ -93,7 +93,7 @@ class Program:
             hits: list[Value] = []
             for bit in stops:
                 step.observe((bit,), hits.append)
-            step.emit()
+            step.emit(whole=True)
             for hit in hits:
                 with f.if_(hit):
                     leave(Reason.STOP)
@@ -196,7 +196,8 @@ class Program:
         step = self._step(f, state)
         for hook in hooks:
             hook.watch(step, context)
-        any_edge = f.variable("i64", 0)
+        any_edge = f.in_frame(8)
+        f.store(f.value(0, "i64"), f.frame(any_edge))
         plain = step.emitter.evaluate
 
         def evaluate(node) -> Value:  # noqa: ANN001
@@ -206,7 +207,7 @@ class Program:
             where = state.at(layout.edges[node.extra])
             old = f.load("i8", where)
             f.store(new, where)
-            any_edge.set(any_edge.get() | (new ^ old).to("i64"))
+            f.store(f.load("i64", f.frame(any_edge)) | (new ^ old).to("i64"), f.frame(any_edge))
             return ((new & ~old) | ((old & ~new) << 1)).to("i2")
 
         step.emitter.evaluate = evaluate
@@ -221,7 +222,7 @@ class Program:
         step.emit()
         if talks:
             self._next_instant(f, state)
-        f.ret(any_edge.get())
+        f.ret(f.load("i64", f.frame(any_edge)))
 
     # -- looking
 

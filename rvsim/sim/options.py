@@ -32,6 +32,9 @@ class Options:
         Equal values are computed once.
     inline
         Cheap values that several places need, of which at most one is reached in a step, are computed in each of them.
+    part
+        Actions in one function where there are more than four times as many: they are cut into parts, since LLVM takes
+        more than linear time for large functions. Parts pass values through memory.
     poison
         What is not yet computed is a pattern that would be noticed, instead of whatever the compiler likes.
     passes, level
@@ -45,6 +48,7 @@ class Options:
     switches: bool | None = True
     sharing: bool | None = True
     inline: bool | None = True
+    part: int = 1000
     poison: bool = False
     passes: tuple[str, ...] = PASSES
     level: int = 2

@@ -12,11 +12,13 @@ from .paths import Bits, Literal, Path, exclusive, extend
 class Region:
     """A place in the decision tree: everything in it runs only if its path is taken."""
 
-    __slots__ = ("children", "depth", "literal", "parent", "path")
+    __slots__ = ("children", "depth", "literal", "number", "parent", "path")
 
     def __init__(self, parent: Region | None, literal: Literal | None) -> None:
         self.parent, self.literal = parent, literal
         self.children: dict[Literal, Region] = {}
+        #: Its place among the children of its parent.
+        self.number = 0 if parent is None else len(parent.children)
         self.depth = 0 if parent is None else parent.depth + 1
         self.path: Path = () if parent is None else extend(parent.path, [literal]) or ()
 

@@ -7,7 +7,7 @@ date, so the effort grows with the number of dependences.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -37,6 +37,8 @@ class Action:
         Nodes that must be complete before: those, and the conditions of its region.
     defines
         Node whose whole value it makes.
+    fills
+        Node whose value it makes in part, in the node's slot.
     module, location
         Where in the hierarchy and in the source it comes from, for reports.
     """
@@ -50,6 +52,7 @@ class Action:
     uses: set[int] = field(default_factory=set)
     waits: set[int] = field(default_factory=set)
     defines: int | None = None
+    fills: int | None = None
     module: tuple[str, ...] = ()
     location: str = ""
     number: int = 0
@@ -71,7 +74,63 @@ class Visit:
     """One entry into a region: what is done there, in order."""
 
     region: Region
-    items: list[Action | Branch] = field(default_factory=list)
+    items: list[Action | Branch | Part] = field(default_factory=list)
+
+
+@dataclass
+class Part:
+    """Things done in a region one after the other that become a function of their own."""
+
+    visit: Visit
+
+
+def split(visit: Visit, limit: int) -> int:
+    """Cut what has more than ``limit`` actions into parts; how many are left in its own function."""
+    sizes = [sum(split(v, limit) for v in item.visits) if isinstance(item, Branch) else 1 for item in visit.items]
+    if sum(sizes) <= limit:
+        return sum(sizes)
+    items, visit.items, room = visit.items, [], 0
+    for item, size in zip(items, sizes):
+        if size > room:
+            visit.items.append(Part(Visit(visit.region)))
+            room = limit
+        visit.items[-1].visit.items.append(item)
+        room -= size
+    return len(visit.items)
+
+
+class _Ready:
+    """What can be done in a region now: stores that disturb nobody, then anything but stores, then the rest."""
+
+    def __init__(self) -> None:
+        self.quiet: deque[Action] = deque()
+        self.others: deque[Action] = deque()
+        self.loud: dict[Action, None] = {}
+
+    def add(self, action: Action, quiet: bool) -> None:
+        """One more; ``quiet``: it stores nothing that others still read."""
+        if not action.is_sink:
+            self.others.append(action)
+        elif quiet:
+            self.quiet.append(action)
+        else:
+            self.loud[action] = None
+
+    def hush(self, action: Action) -> None:
+        """Nobody reads any more what an action, if it is here, stores."""
+        if action in self.loud:
+            del self.loud[action]
+            self.quiet.append(action)
+
+    def take(self, *, may_disturb: bool) -> Action | None:
+        """The next one."""
+        if self.quiet or self.others:
+            return (self.quiet or self.others).popleft()
+        if self.loud and may_disturb:
+            action = next(iter(self.loud))
+            del self.loud[action]
+            return action
+        return None
 
 
 class Scheduler:
@@ -79,8 +138,10 @@ class Scheduler:
 
     def __init__(self, root: Region, actions: list[Action], *, two_phases: bool = True) -> None:
         self.root, self.actions, self.two_phases = root, actions, two_phases
-        self.ready: dict[Region, list[Action]] = defaultdict(list)
+        self.ready: dict[Region, _Ready] = defaultdict(_Ready)
         self.ready_below: dict[Region, int] = defaultdict(int)
+        #: Children of a region with something ready, those about one bit or value together.
+        self.open: dict[Region, dict[tuple, dict[Region, None]]] = defaultdict(dict)
         #: Unmet dependences of actions in a region on actions outside of it.
         self.blocked: dict[Region, int] = defaultdict(int)
         #: Reads outside a region of states that are stored inside it.
@@ -167,14 +228,21 @@ class Scheduler:
         if action.late and not self.second:
             self.held.append(action)
             return
-        self.ready[action.region].append(action)
+        self.ready[action.region].add(action, self._quiet(action))
         for region in action.region.up_to(None):
             self.ready_below[region] += 1
+            if self.ready_below[region] == 1 and region.parent is not None:
+                self.open[region.parent].setdefault(region.literal.key, {})[region] = None
 
     def _finish(self, action: Action) -> None:
         action.done = True
         for region in action.region.up_to(None):
             self.ready_below[region] -= 1
+            if not self.ready_below[region] and region.parent is not None:
+                groups = self.open[region.parent]
+                del groups[region.literal.key][region]
+                if not groups[region.literal.key]:
+                    del groups[region.literal.key]
         for later in action.before:
             self._dependence(action, later, -1)
             later.missing -= 1
@@ -185,30 +253,18 @@ class Scheduler:
             for storer in self.storers[state]:
                 if not storer.done:
                     self._disturbance(action, storer, -1)
+                    if self._quiet(storer):
+                        self.ready[storer.region].hush(storer)
 
     def _quiet(self, action: Action) -> bool:
         """Whether nobody else still reads what the action stores."""
         return action.stores is None or not (self.readers[action.stores] - {action})
 
-    def _pick(self, region: Region, may_disturb: bool) -> Action | None:
-        """The next ready action of a region: stores that disturb nobody, then anything but stores, then the rest."""
-        ready = self.ready[region]
-        best = None
-        for index, action in enumerate(ready):
-            if action.is_sink and self._quiet(action):
-                best = index
-                break
-            if best is None and not action.is_sink:
-                best = index
-        if best is None and may_disturb and ready:
-            best = 0
-        return ready.pop(best) if best is not None else None
-
     def _visit(self, visit: Visit) -> None:
         region = visit.region
         while True:
-            groups = self._groups(region)
-            action = self._pick(region, may_disturb=not groups)
+            groups = self.open.get(region)
+            action = self.ready[region].take(may_disturb=not groups)
             if action is not None:
                 visit.items.append(action)
                 self._finish(action)
@@ -217,19 +273,22 @@ class Scheduler:
                 return
             branch = Branch([])
             visit.items.append(branch)
-            for child in min(groups, key=self._cost):
+            for child in self._cheapest(groups.values()):
                 if self.ready_below[child]:
                     inner = Visit(child)
                     branch.visits.append(inner)
                     self._visit(inner)
 
-    def _groups(self, region: Region) -> list[list[Region]]:
-        """Children with something ready, those about one bit or value together."""
-        groups: dict[tuple, list[Region]] = {}
-        for literal, child in region.children.items():
-            if self.ready_below[child]:
-                groups.setdefault(literal.key, []).append(child)
-        return list(groups.values())
+    def _cheapest(self, groups: Iterable[Iterable[Region]]) -> list[Region]:
+        """Children with something ready, all about one bit or value, that are best entered now; in a fixed order."""
+        best, least = None, None
+        for group in groups:
+            cost = self._cost(group)
+            if least is None or cost < least:
+                best, least = group, cost
+            if not any(cost):
+                break
+        return sorted(best, key=lambda child: child.number)
 
     def _cost(self, group: Iterable[Region]) -> tuple[int, int, int]:
         blocked = sum(self.blocked[r] for r in group)

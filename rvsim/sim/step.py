@@ -14,7 +14,7 @@ from .lowering import Design, Message, Register, Write
 from .options import DEFAULT, Options
 from .paths import Bit, Bits, Path, extend
 from .regions import PlacedArm, Placement, Region
-from .schedule import Action, Scheduler
+from .schedule import Action, Scheduler, split
 
 #: Says for a trigger (bit, edge) under which path it fires in this step; ``None``: not at all.
 Fires = Callable[[Bit, int], Path | None]
@@ -147,8 +147,8 @@ class Step:
 
     # -- actions
 
-    def emit(self) -> None:
-        """Place, schedule and write everything."""
+    def emit(self, *, whole: bool = False) -> None:
+        """Place, schedule and write everything; ``whole``: values are wanted outside, so that it is not cut."""
         self.placement.finish()
         self.emitter.inline = self.placement.inline
         for number in range(1, len(self.graph.nodes)):
@@ -162,6 +162,8 @@ class Step:
                 action.after.update(self._made[node])
         two_phases = self.options.chosen("two_phases", len(self.actions))
         visit = Scheduler(self.placement.root, self.actions, two_phases=two_phases).run(self.between)
+        if not whole and self.emitter.may_split and len(self.actions) > 4 * self.options.part:
+            split(visit, self.options.part)
         self.emitter.plan(visit)
         self.emitter.emit(visit)
 
@@ -198,17 +200,16 @@ class Step:
             if node.op == "read":
                 self._memory_reads.setdefault(node.extra, []).append(action)
             return
-        emitter.slot(number)
         made: list[tuple[Path | None, Action]] = []
         if node.op == "list":
             default = node.args[0]
             action = self._action(region, lambda: self._put(number, None, 0, default), default)
-            action.module, action.location = node.module, node.location
+            action.fills, action.module, action.location = number, node.module, node.location
             made.append((None, action))
         for arm in arms:
             run = self._arm(number, arm, node.op == "mux")
             action = self._action(arm.region, run, arm.value)
-            action.module, action.location = node.module, arm.location or node.location
+            action.fills, action.module, action.location = number, node.module, arm.location or node.location
             for path, earlier in made:
                 if node.op == "list" and (path is None or not _exclusive(path, arm.path)):
                     action.after.add(earlier)

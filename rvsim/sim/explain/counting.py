@@ -106,6 +106,8 @@ class Counters:
 class CountingEmitter(Emitter):
     """Emits what :class:`Emitter` does and counters, and writes down what everything costs."""
 
+    may_split = False
+
     def __init__(self, step: Step, counters: Counters) -> None:
         super().__init__(step.graph, step.layout, step.f, step.state, step.options.poison)
         self.part, self.counters = Part(step), counters
