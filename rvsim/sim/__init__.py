@@ -1,7 +1,7 @@
 """A compiled simulation engine for any Amaranth design. It knows nothing of RISC-V."""
 
 from .conditions import ConditionError
-from .engine import CompiledEngine
+from .engine.engine import CompiledEngine
 from .netlist import UnsupportedDesign
 from .ram import Ram
 from .runner import Runner

@@ -1,6 +1,6 @@
 """``python -m rvsim.sim``: how fast a design runs, and where its time goes."""
 
-from rvsim.sim.cli.command import main
+from .cli.command import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .graph import SHIFT
-from .lowering import Design, clocks_as_data
+from .graph.graph import SHIFT
+from .graph.lowering import Design, clocks_as_data
+from .graph.paths import Bit, Bits
 from .model import Model
 from .netlist import FlipFlop, Outside
-from .paths import Bit, Bits
 
 #: The most periods that a clock may have in a cycle: each is code of its own.
 MOST = 64

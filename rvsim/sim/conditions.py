@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from .graph import Graph
-from .paths import Bit, Bits
+from .graph.graph import Graph
+from .graph.paths import Bit, Bits
 
 _COMPARISONS = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "u<", ast.LtE: "u<=", ast.Gt: "u>", ast.GtE: "u>=",

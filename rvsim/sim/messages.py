@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from operator import itemgetter
 
-from .layout import LOST, Buffer, Layout, MessagePlace
-from .lowering import Design, Message
+from .code.layout import LOST, Buffer, Layout, MessagePlace
+from .graph.lowering import Design, Message
 from .netlist import Chunk
 
 _PROPERTIES = {"assert": "Assertion violated", "assume": "Assumption violated"}

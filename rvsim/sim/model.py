@@ -17,13 +17,14 @@ import amaranth
 from rvsim.native import cache, compiler, link
 from rvsim.native.ir import Module
 
-from . import lowering, netlist, private
+from . import netlist, private
+from .code.functions import Program
+from .code.layout import Buffer, Layout, MemoryPlace, lay_out
 from .conditions import compile_condition
-from .functions import Program
-from .layout import Buffer, Layout, MemoryPlace, lay_out
+from .graph import lowering
+from .graph.paths import Bit, Bits
 from .names import Names, signal_names
 from .options import DEFAULT, Options
-from .paths import Bit, Bits
 
 
 class Model:
@@ -190,7 +191,12 @@ class Model:
 KEPT, KEPT_BYTES = 1000, 256 << 20
 
 _HERE = os.path.dirname(__file__)
-_DIRECTORIES = (_HERE, os.path.join(_HERE, "waves"), os.path.dirname(cache.__file__))
+#: Folders whose files decide the machine code.
+_DIRECTORIES = (
+    _HERE,
+    *(os.path.join(_HERE, room) for room in ("netlist", "graph", "code", "waves")),
+    os.path.dirname(cache.__file__),
+)
 
 
 def compile_alone(name: str, write: Callable[[Module], None]) -> cache.Code:

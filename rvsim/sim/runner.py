@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from .clocks import follows_inputs, follows_registers, phases, watched
-from .functions import Reason
-from .graph import SHIFT
-from .layout import address_of, initial, peek_row, poke_row
+from .code.functions import Reason
+from .code.layout import address_of, initial, peek_row, poke_row
+from .graph.graph import SHIFT
+from .graph.paths import Bits
 from .messages import Messages, to_stdout
 from .model import Model
 from .options import DEFAULT, FEW_PASSES, Options
-from .paths import Bits
 from .streams import Receiver, Sender, attach
 from .waves import Waveforms
 

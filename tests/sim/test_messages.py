@@ -26,7 +26,7 @@ from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
 from rvsim.sim import CompiledEngine, Runner
-from rvsim.sim.layout import LOG_BYTES
+from rvsim.sim.code.layout import LOG_BYTES
 
 
 class Color(enum.Enum, shape=2):
@@ -304,7 +304,7 @@ def test_more_than_the_log_holds_over_many_cycles():
 
 
 def test_more_than_the_log_holds_in_one_cycle_is_an_error(monkeypatch):
-    monkeypatch.setattr("rvsim.sim.layout.LOG_BYTES", 0)  # there is room for eight of each
+    monkeypatch.setattr("rvsim.sim.code.layout.LOG_BYTES", 0)  # there is room for eight of each
     m = Module()
     m.domains.fast = ClockDomain(reset_less=True)
     count = Signal(8)

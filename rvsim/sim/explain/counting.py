@@ -14,13 +14,13 @@ from rvsim.errors import UserError
 from rvsim.native import cache, compiler, link
 from rvsim.native.ir import Function, Value
 
-from ..emitter import Emitter
-from ..functions import Program
-from ..layout import address_of
-from ..regions import Region
+from ..code.emitter import Emitter
+from ..code.functions import Program
+from ..code.layout import address_of
+from ..code.regions import Region
+from ..code.schedule import Action, Branch, Visit
+from ..code.step import Step
 from ..runner import Runner
-from ..schedule import Action, Branch, Visit
-from ..step import Step
 from .weights import operations
 
 #: Values that are kept from one visit for others before the stack is needed.

@@ -9,11 +9,11 @@ from pathlib import Path as File
 
 from amaranth.hdl import Format, Value
 
-from ..graph import MASK, SHIFT, constant, number
+from ..code.regions import Region
+from ..graph.graph import MASK, SHIFT, constant, number
+from ..graph.paths import Bit, Bits, In, Literal
 from ..model import Model
 from ..netlist import SyncRead
-from ..paths import Bit, Bits, In, Literal
-from ..regions import Region
 
 #: Operators as Python writes them.
 _SHOWN = {"u//": "//", "s//": "//", "u%": "%", "s%": "%", "u>>": ">>", "s>>": ">>"}

@@ -8,11 +8,11 @@ import statistics
 import time
 from collections import Counter, defaultdict
 
-from ..layout import storage_bits
+from ..code.layout import storage_bits
+from ..code.regions import Region
+from ..graph.pieces import WORD, combinational
 from ..model import Model
 from ..netlist import FlipFlop, Outside
-from ..pieces import WORD, combinational
-from ..regions import Region
 from ..runner import Runner
 from .counting import Counters, Part, count
 from .describing import Describer, short_location, source_line

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..graph import SHIFT
-from ..regions import Region
+from ..code.regions import Region
+from ..graph.graph import SHIFT
 from .counting import Counters, Part
 
 #: What a value is needed by: (kind, number of a node, state or action).

@@ -7,11 +7,11 @@ from functools import cache as cached
 
 from rvsim.native.ir import Function, Value
 
-from ..functions import Program
+from ..code.functions import Program
+from ..code.step import Step
+from ..graph.paths import Bit, Bits
 from ..model import Model, compile_alone
 from ..options import FEW_PASSES
-from ..paths import Bit, Bits
-from ..step import Step
 from . import writing
 from .context import DIRTY, Context, offset
 from .fields import Fields
@@ -51,18 +51,18 @@ class TraceHook:
         return f.load("ptr", context.at(8 * TRACE))
 
     def full(self, f: Function, state: Value, context: Value) -> Value:
-        """See :class:`rvsim.sim.functions.Hook`: too little room for another cycle."""
+        """See :class:`rvsim.sim.code.functions.Hook`: too little room for another cycle."""
         mine = self._context(f, context)
         limit, pos = (f.load("i64", mine.at(offset(Context, name))) for name in ("limit", "pos"))
         return limit.ult(pos)
 
     def before(self, f: Function, state: Value, context: Value) -> None:
-        """See :class:`rvsim.sim.functions.Hook`."""
+        """See :class:`rvsim.sim.code.functions.Hook`."""
         mine = self._context(f, context)
         f.call("void", f.load("ptr", mine.at(offset(Context, "begin"))), state, mine)
 
     def watch(self, step: Step, context: Value) -> None:
-        """See :class:`rvsim.sim.functions.Hook`: a list of rows; if it is full, all are looked through."""
+        """See :class:`rvsim.sim.code.functions.Hook`: a list of rows; if it is full, all are looked through."""
 
         def listed(memory: int, row: Value) -> None:
             note(step.f, Fields(step.f, self._context(step.f, context), Context), row)
@@ -70,7 +70,7 @@ class TraceHook:
         chain(step, listed)
 
     def after(self, f: Function, state: Value, context: Value, phase: int) -> None:
-        """See :class:`rvsim.sim.functions.Hook`."""
+        """See :class:`rvsim.sim.code.functions.Hook`."""
         mine = self._context(f, context)
         function = f.load("ptr", mine.at(offset(Context, "observe")))
         f.call("void", function, state, mine, f.value(phase + 1, "i64"))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
-from ..layout import MemoryPlace
+from ..code.layout import MemoryPlace
 from .hook import RECORD
 from .observers import Observers
 from .recorder import LAST, MEMORY, Recorder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Protocol
 
-from ..functions import Hook
+from ..code.functions import Hook
 from .hook import HOOKS
 
 _NAMES = ("flight recorder", "trace")

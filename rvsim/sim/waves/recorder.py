@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from ..layout import MemoryPlace, address_of
+from ..code.layout import MemoryPlace, address_of
 from ..model import compile_alone
 from ..options import FEW_PASSES
 from . import undo

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 
 from ..clocks import Moment
-from ..graph import MASK, SHIFT
+from ..graph.graph import MASK, SHIFT
+from ..graph.paths import Bits
 from ..model import Model
-from ..paths import Bits
 from .context import PYTHON, SCALAR, TABLE, VECTOR, Clock, Context, Entry, Group, Instant, Rows, Slot
 from .variables import Field, Variables
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from rvsim.native.ir import Function, Module, Value
 
-from ..layout import Layout
-from ..step import Step
+from ..code.layout import Layout
+from ..code.step import Step
 from .context import I64, Context
 from .fields import Fields, function
 from .hook import RECORD, chain, note
@@ -110,18 +110,18 @@ class RecordHook:
         return recording.get("now") + (0 if self._general else phase + 1)
 
     def full(self, f: Function, state: Value, context: Value) -> Value:
-        """See :class:`rvsim.sim.functions.Hook`: never, the oldest records go."""
+        """See :class:`rvsim.sim.code.functions.Hook`: never, the oldest records go."""
         return f.value(0, "i1")
 
     def before(self, f: Function, state: Value, context: Value) -> None:
-        """See :class:`rvsim.sim.functions.Hook`."""
+        """See :class:`rvsim.sim.code.functions.Hook`."""
         self._phase = 0
         if self._general:
             recording = self._recording(f, context)
             recording.set("now", recording.get("now") + 1)
 
     def watch(self, step: Step, context: Value) -> None:
-        """See :class:`rvsim.sim.functions.Hook`."""
+        """See :class:`rvsim.sim.code.functions.Hook`."""
         f, state, layout, phase = step.f, step.state, self._layout, self._phase
         whole: set[int] = set()
 
@@ -153,7 +153,7 @@ class RecordHook:
             step.between = chunks
 
     def after(self, f: Function, state: Value, context: Value, phase: int) -> None:
-        """See :class:`rvsim.sim.functions.Hook`."""
+        """See :class:`rvsim.sim.code.functions.Hook`."""
         self._phase = phase + 1
         if self._general or self._phase == self._phases:
             recording = self._recording(f, context)

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 from amaranth.hdl import ShapeCastable, Value, ValueCastable
 
-from . import private
+from .. import private
+from ..messages import to_stdout
 from .compiled import Compiled
-from .messages import to_stdout
 from .slots import InputSlot, Slot
 from .state import State
 from .timeline import ClockProcess

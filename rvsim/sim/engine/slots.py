@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from amaranth.hdl import Shape
 
-from . import private
+from .. import private
+from ..code.layout import peek_row, poke_row
 from .compiled import Compiled
-from .layout import peek_row, poke_row
 
 
 def run_wakers(wakers: list[Callable], *arguments: object) -> None:
@@ -26,7 +26,7 @@ class Slot(private.BaseSignalState):
     next
         The value after the next commit.
     edges
-        Whoever waits for one edge of this one-bit signal, and is forgotten then (:class:`rvsim.sim.waits.TickWait`).
+        Whoever waits for one edge of this one-bit signal, and is forgotten then (:class:`.waits.TickWait`).
     is_comb
         The design drives it combinationally: test benches may not.
     """

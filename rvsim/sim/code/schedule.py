@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .paths import exclusive
+from ..graph.paths import exclusive
 from .regions import Region
 
 

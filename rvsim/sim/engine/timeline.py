@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .private import BaseProcess
+from ..private import BaseProcess
 
 
 class Timeline:

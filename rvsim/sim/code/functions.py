@@ -8,12 +8,12 @@ from typing import Protocol
 
 from rvsim.native.ir import Function, Module, Value
 
-from . import netlist as nl
-from .graph import MASK, SHIFT
+from .. import netlist as nl
+from ..graph.graph import MASK, SHIFT
+from ..graph.lowering import Design, clocks_as_data
+from ..graph.paths import Bit, Bits, Is, Path
+from ..options import DEFAULT, Options
 from .layout import Layout, storage_bits
-from .lowering import Design, clocks_as_data
-from .options import DEFAULT, Options
-from .paths import Bit, Bits, Is, Path
 from .step import Step, store_at
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .options import DEFAULT, Options
+from ..options import DEFAULT, Options
 from .paths import Bit, Bits, In, Is, Literal, Path, extend
 
 SHIFT = 16

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from rvsim.native.ir import Function, Value
 
-from .graph import MASK, SHIFT, Graph
+from ..graph.graph import MASK, SHIFT, Graph
+from ..graph.paths import Bit, Bits, In, Literal, exclusive
 from .layout import Layout, storage_bits
 from .operations import Operations
-from .paths import Bit, Bits, In, Literal, exclusive
 from .regions import Region
 from .schedule import Action, Branch, Part, Visit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import private
+from .. import private
 from .compiled import Compiled
 from .slots import DesignSlot, InputSlot, MemoryState, Slot
 from .timeline import Timeline

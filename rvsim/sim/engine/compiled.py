@@ -6,15 +6,15 @@ import ctypes
 import struct
 from collections.abc import Callable
 
-from . import private
-from .clocks import follows_inputs, follows_registers, is_input, watched
-from .functions import Program
-from .graph import MASK, SHIFT
-from .layout import address_of, initial, storage_bits
-from .messages import Messages
-from .model import Model
-from .options import FEW_PASSES
-from .paths import Bits
+from .. import private
+from ..clocks import follows_inputs, follows_registers, is_input, watched
+from ..code.functions import Program
+from ..code.layout import address_of, initial, storage_bits
+from ..graph.graph import MASK, SHIFT
+from ..graph.paths import Bits
+from ..messages import Messages
+from ..model import Model
+from ..options import FEW_PASSES
 
 _STRUCTS = {8: struct.Struct("<B"), 16: struct.Struct("<H"), 32: struct.Struct("<I"), 64: struct.Struct("<Q")}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .private import ir as _ir
-from .private import nir as _nir
+from ..private import ir as _ir
+from ..private import nir as _nir
 
 
 def passed_on(design: _ir.Design, signals: object, combinational: object) -> set[int]:

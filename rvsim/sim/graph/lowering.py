@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from . import netlist as nl
+from .. import netlist as nl
+from ..options import DEFAULT, Options
 from .graph import Arm, Graph, State
-from .options import DEFAULT, Options
 from .paths import Bit, Bits, Path, extend
 from .pieces import BITWISE, WORD, Pieces, combinational
 

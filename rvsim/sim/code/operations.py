@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rvsim.native.ir import Function, Value
 
-from .graph import Node, constant, number
-from .paths import Bits
+from ..graph.graph import Node, constant, number
+from ..graph.paths import Bits
 
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor"}
 #: Division and remainder → whether they are signed.

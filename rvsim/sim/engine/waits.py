@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from amaranth.hdl import Shape, ShapeCastable, Signal, ValueCastable, ValueLike
 
-from . import private
+from .. import private
 from .slots import DesignSlot, Slot
 
 if TYPE_CHECKING:

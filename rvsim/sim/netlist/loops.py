@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from .private import ast as _ast
-from .private import nir as _nir
+from ..private import ast as _ast
+from ..private import nir as _nir
 
 #: Amaranth's own simulator refuses wider values, and its netlist cannot number more bits of one cell.
 WIDEST = 1 << 16

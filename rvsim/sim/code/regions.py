@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .graph import SHIFT, Arm, Graph
-from .options import DEFAULT, Options
-from .paths import Bits, Literal, Path, exclusive, extend
+from ..graph.graph import SHIFT, Arm, Graph
+from ..graph.paths import Bits, Literal, Path, exclusive, extend
+from ..options import DEFAULT, Options
 
 
 class Region:

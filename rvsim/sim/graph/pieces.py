@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from . import netlist as nl
-from .options import DEFAULT, Options
+from .. import netlist as nl
+from ..options import DEFAULT, Options
 
 #: The widest piece: what one machine word holds, in bits.
 WORD = 64

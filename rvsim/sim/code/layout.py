@@ -6,10 +6,10 @@ import ctypes
 import mmap
 from dataclasses import dataclass, field
 
-from .graph import MASK, SHIFT, State
-from .lowering import Design
-from .netlist import COMBINATIONAL
-from .paths import Bit, Bits
+from ..graph.graph import MASK, SHIFT, State
+from ..graph.lowering import Design
+from ..graph.paths import Bit, Bits
+from ..netlist import COMBINATIONAL
 
 ALIGN = 64
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import amaranth
 
-from .private import MemoryInstance
-from .private import ir as _ir
-from .private import nir as _nir
+from ..private import MemoryInstance
+from ..private import ir as _ir
+from ..private import nir as _nir
 
 
 def find(netlist: _nir.Netlist, design: _ir.Design, cells: list, signals: object) -> dict[object, int]:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from rvsim.native.ir import Function, Value
 
-from . import netlist as nl
+from .. import netlist as nl
+from ..graph.graph import SHIFT, Arm, Graph, State
+from ..graph.lowering import Design, Message, Register, Write
+from ..graph.paths import Bit, Bits, Path, extend
+from ..options import DEFAULT, Options
 from .emitter import Emitter
-from .graph import SHIFT, Arm, Graph, State
 from .layout import LOST, VIOLATED, Layout, storage_bits
-from .lowering import Design, Message, Register, Write
-from .options import DEFAULT, Options
-from .paths import Bit, Bits, Path, extend
 from .regions import PlacedArm, Placement, Region
 from .schedule import Action, Scheduler, split
 
@@ -306,7 +306,7 @@ class Step:
 
 
 def _exclusive(a: Path, b: Path) -> bool:
-    from .paths import exclusive
+    from ..graph.paths import exclusive
 
     return exclusive(a, b)
 

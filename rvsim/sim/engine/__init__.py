@@ -1,0 +1,1 @@
+"""The engine under Amaranth's own simulator."""
