@@ -26,10 +26,12 @@ TYPED = {"make boot": "poweroff\n"}
 SHOWN = {
     "make boot": ["guest ready", "reboot: Power down"],
     "cat /proc/cpuinfo": ["isa\t\t: rv32imac"],
-    "bench": ["integer", " ok\r\n"],
+    "bench;": ["integer", " ok\r\n"],
     "disasm": ["lui\tt0,0x100"],
     "dts": ["/dts-v1/;"],
     "conform": ["pass"],
+    "rvsim.sim bench": ["million cycles a second"],
+    "rvsim.sim explain": ["operations a cycle"],
     "custom_peripheral": ["reads"],
 }
 
