@@ -18,13 +18,6 @@ class Operation(enum.Enum, shape=2):
     REMU = 3
 
 
-class _State(enum.Enum):
-    IDLE = 0
-    ALIGN = 1
-    DIVIDE = 2
-    DONE = 3
-
-
 class Divider(wiring.Component):
     """Quotient or remainder of two words (unprivileged specification, chapter "M").
 
@@ -73,28 +66,27 @@ class Divider(wiring.Component):
         """Magnitudes are divided; the sign is put in front of the result."""
         m = Module()
         op = Operation
-        self._state, self._remainder, self._quotient = Signal(_State), Signal(32), Signal(32)
+        self._aligned, self._remainder, self._quotient = Signal(), Signal(32), Signal(32)
         self._divisor, self._steps = Signal(33), Signal(4)
         self._wants_remainder, self._negative = Signal(), Signal()
         signed, wants_remainder = Signal(), Signal()
         m.d.comb += [
             signed.eq((self.operation == op.DIV) | (self.operation == op.REM)),
             wants_remainder.eq((self.operation == op.REM) | (self.operation == op.REMU)),
-            self.busy.eq((self._state == _State.ALIGN) | (self._state == _State.DIVIDE)),
-            self.done.eq(self._state == _State.DONE),
         ]
-        with m.If(self._state != _State.IDLE):
+        with m.If(self.busy):
             with m.If(self.kill):
-                m.d.sync += self._state.eq(_State.IDLE)
-            with m.Elif(self._state == _State.DIVIDE):
+                m.d.sync += self.busy.eq(0)
+            with m.Elif(self._aligned):
                 self._divide(m)
-            with m.Elif(self._state == _State.ALIGN):
+            with m.Else():
                 self._align(m)
-            with m.Elif(~self.stall):
-                m.d.sync += self._state.eq(_State.IDLE)
+        with m.Elif(self.done):
+            m.d.sync += self.done.eq(self.stall & ~self.kill)
         with m.Elif(self.start & ~self.kill):
             m.d.sync += [
-                self._state.eq(_State.ALIGN),
+                self.busy.eq(1),
+                self._aligned.eq(0),
                 self._remainder.eq(Mux(signed & self.a[31], -self.a, self.a)),
                 self._divisor.eq(Mux(signed & self.b[31], -self.b, self.b)[:32]),
                 self._quotient.eq(0),
@@ -111,14 +103,14 @@ class Divider(wiring.Component):
         m.d.comb += distance.eq(_leading_zeros(m, self._divisor[:32]) - _leading_zeros(m, self._remainder))
         with m.If(self._divisor == 0):
             # The quotient has all bits set, whatever the signs; the remainder is the dividend, and has its sign.
-            m.d.sync += [self._state.eq(_State.DONE), self._quotient.eq(~0)]
+            m.d.sync += [self.busy.eq(0), self.done.eq(1), self._quotient.eq(~0)]
             with m.If(~self._wants_remainder):
                 m.d.sync += self._negative.eq(0)
         with m.Elif(distance < 0):
-            m.d.sync += self._state.eq(_State.DONE)
+            m.d.sync += [self.busy.eq(0), self.done.eq(1)]
         with m.Else():
             m.d.sync += [
-                self._state.eq(_State.DIVIDE),
+                self._aligned.eq(1),
                 self._divisor.eq(self._divisor << Cat(1, distance[1:5])),
                 self._steps.eq(distance[1:5]),
             ]
@@ -139,7 +131,7 @@ class Divider(wiring.Component):
             self._steps.eq(self._steps - 1),
         ]
         with m.If(self._steps == 0):
-            m.d.sync += self._state.eq(_State.DONE)
+            m.d.sync += [self.busy.eq(0), self.done.eq(1)]
 
 
 def _leading_zeros(m: Module, word: Value) -> Value:
