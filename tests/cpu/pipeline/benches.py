@@ -5,16 +5,40 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from amaranth.sim import Simulator
 
-from rvsim.sim import CompiledEngine
+from rvsim.sim import CompiledEngine, Runner
 
 ENGINES = ("pysim", CompiledEngine)
+#: The last one is for many steps: benches then do without Amaranth's simulator.
+ENGINES_AND_RUNNER = (*ENGINES, Runner)
 
 #: Words that every unit treats somehow specially.
 CORNERS = (0, 1, 2, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x8000_0001, 0xFFFF_FFFE)
 
 
+class Direct:
+    """What benches use of Amaranth's ``ctx``, on a :class:`Runner`; values are numbers or enumeration members."""
+
+    def __init__(self, dut):
+        self.run = Runner(dut)
+
+    def set(self, signal, value):
+        self.run[signal] = getattr(value, "value", value)
+
+    def get(self, signal):
+        return self.run[signal]
+
+    async def tick(self):
+        self.run(1)
+
+
 def simulate(dut, bench, engine, *, clocked=True):
     """Run ``bench(ctx)`` on an engine."""
+    if engine is Runner:
+        try:
+            bench(Direct(dut)).send(None)
+        except StopIteration:
+            return
+        raise AssertionError("the bench waits for something else than a tick")
     simulator = Simulator(dut, engine=engine)
     if clocked:
         simulator.add_clock(1e-6)
