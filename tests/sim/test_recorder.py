@@ -16,6 +16,7 @@ from amaranth.lib.wiring import Component, In, Out
 from benchmarks.designs import cpu, idle
 from rvsim.sim import Runner, Sender
 from rvsim.sim.options import Options
+from rvsim.sim.waves import recorder
 
 from .designs import RandomDesign
 from .test_waves import PERIOD, SOME, Clocks, Divided, Quota, Shapes, waves
@@ -112,11 +113,65 @@ def test_memory_bounds_what_is_kept():
     assert_same(theirs, mine, first, 3000)
 
 
+def test_memory_bounds_changes_that_are_no_part_of_rows():
+    theirs, mine, first = both(Bank, 2000, memory=1 << 14, step=300)
+    assert 0 < first < 2000
+    assert_same(theirs, mine, first, 2000)
+
+
+def test_positions_of_changes_have_more_than_32_bits():
+    made = []
+    for start in (0, (1 << 32) - 100):
+        run, out = Runner(Bank()), io.StringIO()
+        with run.record(last=300) as recording:
+            recording._recording.short_pos = start
+            run(1000)
+            assert recording.cycles == 300
+            run.write_vcd(out)
+        made.append(waves(out.getvalue()))
+    assert made[0] == made[1]
+
+
+class Wide(Elaboratable):
+    """Registers wider than words, some of which seldom change."""
+
+    def elaborate(self, platform):
+        m = Module()
+        count = Signal(16, name="count", reset_less=True)
+        m.d.sync += count.eq(count * 5 + 3)
+        for n in range(6):
+            wide = Signal(70 + 60 * n, name=f"wide{n}", reset_less=True)
+            with m.If(count[n]), m.If(~count[n + 1]):
+                m.d.sync += wide.eq(wide * 3 + count)
+            with m.If(count[n + 2 : n + 5] == 5):
+                m.d.sync += wide[-9:].eq(count)
+        return m
+
+
+def test_wide_registers_that_seldom_change():
+    theirs, mine, first = both(Wide, 200)
+    assert_same(theirs, mine, first, 200)
+
+
+@pytest.mark.parametrize("make", [Wide, cpu.make, Clocks])
+def test_states_too_large_for_short_records(make, monkeypatch):
+    monkeypatch.setattr(recorder, "REACH", 0)
+    theirs, mine, first = both(make, 200, last=150)
+    assert first == 50
+    assert_same(theirs, mine, first, 200)
+
+
+def test_steps_that_are_cut_into_parts():
+    for part in (1, 5):
+        theirs, mine, first = both(lambda: idle.Soc(2, 40), 300, options=Options(part=part), step=40)
+        assert_same(theirs, mine, first, 300)
+
+
 def test_part_of_what_was_kept_can_be_written():
     run, whole, part = Runner(cpu.make()), io.StringIO(), io.StringIO()
-    with run.record("pc", "retired") as recorder:
+    with run.record("pc", "retired") as recording:
         run(500)
-        assert recorder.cycles == 500
+        assert recording.cycles == 500
         assert run.write_vcd(part, last=20) == 20
         run(1)
         run(1)
@@ -159,21 +214,21 @@ def test_what_led_to_a_failed_assertion():
 def test_what_led_to_an_interrupt():
     run, out = Runner(cpu.make()), io.StringIO()
     threading.Timer(0.3, os.kill, (os.getpid(), signals.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt), run.record(last=1000) as recorder:
+    with pytest.raises(KeyboardInterrupt), run.record(last=1000) as recording:
         run(10**12)
-    assert recorder.cycles == run.write_vcd(out, "retired") == 1000
+    assert recording.cycles == run.write_vcd(out, "retired") == 1000
     assert int(waves(out.getvalue())["bench.top.retired"][-1][1], 2) == run["retired"]
 
 
 def test_restored_state_starts_the_recording_afresh():
     run = Runner(cpu.make())
     state = run.save()
-    with run.record("pc") as recorder:
+    with run.record("pc") as recording:
         run(50)
         run.restore(state)
-        assert recorder.cycles == 0
+        assert recording.cycles == 0
         run(7)
-        assert recorder.cycles == 7
+        assert recording.cycles == 7
 
 
 def test_recorder_and_trace_at_once():

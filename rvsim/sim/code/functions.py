@@ -26,6 +26,12 @@ class Reason:
 class Hook(Protocol):
     """An observer whose code is compiled into the loop over cycles."""
 
+    def begin(self, f: Function, state: Value, context: Value) -> None:
+        """Before the loop."""
+
+    def end(self, f: Function, state: Value, context: Value) -> None:
+        """Behind it, wherever it is left."""
+
     def full(self, f: Function, state: Value, context: Value) -> Value:
         """One bit: the host has to make room before another cycle."""
 
@@ -82,8 +88,12 @@ class Program:
             f.store(f.value(reason, "i64"), state.at(self.layout.reason))
             cycle = state.at(self.layout.cycle)
             f.store(f.load("i64", cycle) + index.get(), cycle)
+            for hook in hooks:
+                hook.end(f, state, context)
             f.ret(index.get())
 
+        for hook in hooks:
+            hook.begin(f, state, context)
         f.branch(loop)
         f.label(loop)
         with f.if_(count.ule(index.get())):

@@ -152,8 +152,8 @@ class Scheduler:
         self._known_apart: dict[tuple[Region, Region], bool] = {}
         self.second = False
 
-    def run(self, between: Callable[[], None] | None = None) -> Visit:
-        """The program; ``between`` emits what comes behind the shared logic, and before any store."""
+    def run(self) -> Visit:
+        """The program."""
         for number, action in enumerate(self.actions):
             action.number = number
         for action in self.actions:
@@ -176,8 +176,6 @@ class Scheduler:
                 self._mark_ready(action)
         visit = Visit(self.root)
         self._visit(visit)
-        if between is not None:
-            visit.items.insert(len(visit.items) if self.two_phases else 0, Action(self.root, between))
         self.second = True
         for action in self.held:
             self._mark_ready(action)

@@ -20,6 +20,27 @@ from .schedule import Action, Scheduler, split
 Fires = Callable[[Bit, int], Path | None]
 
 
+def events(thing: Register | Write | Message, fires: Fires) -> list[Path]:
+    """The paths under which something clocked happens in a step."""
+    paths = (fires(thing.clock, thing.edge), fires(thing.also, 1) if thing.also >= 2 else None)
+    return [path for path in paths if path is not None]
+
+
+def next_value(graph: Graph, options: Options, register: Register) -> tuple[Bits | None, list[Arm]]:
+    """What a register takes at every edge (``None``: it keeps its value), and what instead under conditions."""
+    node, data = register.state.node, register.data
+    made = graph.nodes[data[0] >> SHIFT] if data[0] >= 2 else None
+    in_place = made is not None and made.op == "list" and data == _all_of(graph, data[0] >> SHIFT)
+    if not in_place or not options.chosen("in_place", node):
+        return (None if data == _all_of(graph, node) else data), []
+    default = made.args[0]
+    return (None if default == _all_of(graph, node) else default), list(made.arms)
+
+
+def _all_of(graph: Graph, number: int) -> Bits:
+    return tuple((number << SHIFT) + bit for bit in range(graph.nodes[number].width))
+
+
 class Step:
     """One function body: roots are added, then :meth:`emit` writes everything they need."""
 
@@ -29,10 +50,6 @@ class Step:
         self.placement = Placement(self.graph, options=options)
         self.emitter = Emitter(self.graph, layout, f, state, options.poison)
         self._roots: list[Callable[[], None]] = []
-        #: States that are stored whatever the inputs are.
-        self.always: set[int] = set()
-        #: Emits what comes behind the shared logic, and before any store.
-        self.between: Callable[[], None] | None = None
         self.actions: list[Action] = []
         self._made: dict[int, list[Action]] = {}
         self._memory_reads: dict[int, list[Action]] = {}
@@ -49,14 +66,10 @@ class Step:
     def register(self, register: Register, fires: Fires) -> None:
         """A register takes its next value."""
         state = register.state
-        node = self.graph.nodes[register.data[0] >> SHIFT] if register.data[0] >= 2 else None
-        own = tuple((state.node << SHIFT) + bit for bit in range(state.width))
-        whole = node is not None and node.op == "list" and register.data == self._all_of(register.data[0])
-        whole = whole and self.options.chosen("in_place", state.node)
-        default, arms = (node.args[0], list(node.arms)) if whole else (register.data, [])
+        default, arms = next_value(self.graph, self.options, register)
         changes: list[Arm] = []
-        for event in self._events(register, fires):
-            if default != own:
+        for event in events(register, fires):
+            if default is not None:
                 changes.append(Arm(event, 0, default, self._cell(state).location))
             for arm in arms:
                 path = extend(event, list(arm.path))
@@ -75,10 +88,6 @@ class Step:
     def _cell(self, state: State) -> nl.Cell:
         return self.design.netlist.cells[state.cell]
 
-    def _all_of(self, bit: Bit) -> Bits:
-        number = bit >> SHIFT
-        return tuple((number << SHIFT) + n for n in range(self.graph.nodes[number].width))
-
     def _place(self, arms: list[Arm]) -> list[PlacedArm]:
         placed = []
         for arm in arms:
@@ -88,16 +97,10 @@ class Step:
                 placed.append(PlacedArm(region, arm.path, arm.start, arm.value, arm.location))
         return placed
 
-    @staticmethod
-    def _events(thing: Register | Write | Message, fires: Fires) -> list[Path]:
-        """The paths under which something clocked happens in this step."""
-        paths = (fires(thing.clock, thing.edge), fires(thing.also, 1) if thing.also >= 2 else None)
-        return [path for path in paths if path is not None]
-
     def write(self, write: Write, fires: Fires) -> None:
         """A memory row is written."""
         if write.data:
-            for path in self._events(write, fires):
+            for path in events(write, fires):
                 self._write(write, path)
 
     def _write(self, write: Write, path: Path) -> None:
@@ -120,8 +123,8 @@ class Step:
         """A ``Print`` or property leaves its values for the host; whether it can in this step."""
         if message.cell.kind == "cover" and not message.cell.message:
             return False
-        events = [()] if message.edge == nl.COMBINATIONAL else self._events(message, fires)
-        fired = [self._message(index, message, event) for event in events]
+        paths = [()] if message.edge == nl.COMBINATIONAL else events(message, fires)
+        fired = [self._message(index, message, path) for path in paths]
         return any(fired)
 
     def _message(self, index: int, message: Message, event: Path) -> bool:
@@ -161,7 +164,7 @@ class Step:
             for node in action.waits:
                 action.after.update(self._made[node])
         two_phases = self.options.chosen("two_phases", len(self.actions))
-        visit = Scheduler(self.placement.root, self.actions, two_phases=two_phases).run(self.between)
+        visit = Scheduler(self.placement.root, self.actions, two_phases=two_phases).run()
         if not whole and self.emitter.may_split and len(self.actions) > 4 * self.options.part:
             split(visit, self.options.part)
         self.emitter.plan(visit)
@@ -230,8 +233,6 @@ class Step:
         emitter, cell = self.emitter, self._cell(self.graph.nodes[state].extra)
         made: list[tuple[Path, Action]] = []
         for arm in arms:
-            if arm.region is self.placement.root:
-                self.always.add(state)
 
             def run(arm: PlacedArm = arm) -> None:
                 if len(arm.value) == width:

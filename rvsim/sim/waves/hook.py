@@ -50,6 +50,11 @@ class TraceHook:
     def _context(f: Function, context: Value) -> Value:
         return f.load("ptr", context.at(8 * TRACE))
 
+    def begin(self, f: Function, state: Value, context: Value) -> None:
+        """See :class:`rvsim.sim.code.functions.Hook`."""
+
+    end = begin
+
     def full(self, f: Function, state: Value, context: Value) -> Value:
         """See :class:`rvsim.sim.code.functions.Hook`: too little room for another cycle."""
         mine = self._context(f, context)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from ..code.layout import MemoryPlace, address_of
+from ..code.layout import MemoryPlace, address_of, storage_bits
 from ..model import compile_alone
 from ..options import FEW_PASSES
 from . import undo
 from .hook import RECORD
+from .records import REACH, SHORT, WORD, RecordHook, Recording, row_format, size_code
 from .trace import Writer
-from .undo import CHUNK, CHUNK_BITS, WORD_RECORD, RecordHook, Recording
 from .variables import select
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ LAST = 1_000_000
 #: Memories that the design does not write itself are compared before each run, up to so many bytes.
 COMPARED = 1 << 16
 
-#: Instants that a tag has room for; a recording starts afresh before.
-_LAST_INSTANT = 1 << (62 - CHUNK_BITS)
-
 _FOREVER = (1 << 63) - 1
 
 
@@ -43,13 +40,15 @@ def _code() -> object:
 
 
 def _function(name: str, result: object, *others: object) -> Callable:
-    return _code().function(name, result, ctypes.c_void_p, ctypes.c_void_p, *others)
+    return _code().function(name, result, ctypes.c_void_p, *others)
 
 
 def _ring(size: int) -> mmap.mmap:
-    made = mmap.mmap(-1, max(size, mmap.PAGESIZE))
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        made.madvise(mmap.MADV_HUGEPAGE)
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return mmap.mmap(-1, max(size, mmap.PAGESIZE))
+    # Private, since shared memory is seldom given in huge pages: with small ones a longer ring costs as much again.
+    made = mmap.mmap(-1, max(size, mmap.PAGESIZE), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    made.madvise(mmap.MADV_HUGEPAGE)
     return made
 
 
@@ -81,44 +80,63 @@ class Recorder:
         model = run.model
         select(model, wanted, 1 << 62)
         layout = model.layout
-        self._end = -(-layout.state_bytes // CHUNK)
-        if self._end >= 1 << CHUNK_BITS:
-            raise ValueError(f"{layout.state_bytes} bytes of registers are more than a flight recorder can keep")
+        #: Bytes of registers and inputs, rounded up to words of 8.
+        self._end = -(-layout.state_bytes // 8) * 8
         self._phases = len(run._phases)
-        self.hook = RecordHook(layout, self._phases, run._general)
-        self._recording = Recording()
+        self._format = None
+        if not run._general and layout.size < REACH:
+            self._format = row_format(model.design, layout, model.options, run._phases)
+        self.hook = RecordHook(layout, self._format)
+        self._recording = Recording(phases=self._phases, registers=self._end)
         self.pointer = ctypes.addressof(self._recording)
-        words = sum(-(-layout.memories[w.memory].row_bytes // 8) for w in model.design.writes)
-        registers, times = self._end - layout.first_state // CHUNK, self._phases
-        self._allocate(last * times * registers, last * times * (words + 2 * registers), memory)
+        self._allocate(memory)
         written = {w.memory for w in model.design.writes}
         self._constant = {
             number: None
             for number, place in layout.memories.items()
             if number not in written and 0 < place.depth * place.row_bytes <= COMPARED
         }
-        self._sync = _function("sync", None, ctypes.c_int64, ctypes.c_int64)
-        self._back = _function("back", None, ctypes.c_int64)
-        self._forward = _function("forward", ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-        self._replay = _function("replay", ctypes.c_int64, ctypes.c_void_p, *[ctypes.c_int64] * 3)
+        self._sync = _function("sync", None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._oldest = _function("oldest", ctypes.c_int64, ctypes.c_int64)
+        self._back = _function("back", None, ctypes.c_void_p, ctypes.c_int64)
+        self._forward = _function("forward", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        self._replay = _function("replay", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
         self._sealed: tuple | None = None
         self._begun = False
 
-    def _allocate(self, chunks: int, words: int, memory: int) -> None:
-        """Rings for so many records, in powers of two, as far as the memory goes."""
-        sizes = {"chunk": 1 << max(4, (chunks - 1).bit_length()), "word": 1 << max(4, (max(words, 1) - 1).bit_length())}
-        costs = {"chunk": CHUNK + 8, "word": WORD_RECORD}
+    def _allocate(self, memory: int) -> None:
+        """Rings for all that there may be in the cycles to be kept, as far as the memory goes."""
+        costs, sizes = {"row": 0, "short": SHORT, "word": WORD}, self._wanted_sizes()
+        if self._format is not None:
+            costs["row"] = self._format.size
         while sum(sizes[kind] * costs[kind] for kind in sizes) > memory:
             largest = max(sizes, key=lambda kind: sizes[kind] * costs[kind])
-            if sizes[largest] == 16:
+            if sizes[largest] <= 16:
                 break
             sizes[largest] //= 2
         self._sizes, recording = sizes, self._recording
-        self._rings = [_ring(sizes["chunk"] * CHUNK), _ring(sizes["chunk"] * 8), _ring(sizes["word"] * WORD_RECORD)]
-        recording.chunks, recording.tags, recording.words = map(address_of, self._rings)
-        recording.chunk_mask, recording.word_mask = sizes["chunk"] - 1, sizes["word"] - 1
-        self._shadow = _ring(self._end * CHUNK)
+        self._rings = {kind: _ring(sizes[kind] * costs[kind]) for kind in sizes}
+        recording.row_start, recording.shorts, recording.words = map(address_of, self._rings.values())
+        recording.row_bytes, recording.row_end = costs["row"], recording.row_start + sizes["row"] * costs["row"]
+        recording.short_mask, recording.word_mask = sizes["short"] - 1, sizes["word"] - 1
+        self._shadow = _ring(self._end)
         recording.shadow = address_of(self._shadow)
+        if self._format is not None:
+            self._sections = self._format.structures()
+            recording.sections = ctypes.addressof(self._sections[0])
+
+    def _wanted_sizes(self) -> dict[str, int]:
+        """Records in each ring if there were memory for all: powers of two, but for rows."""
+        design, layout, kept = self._run.model.design, self._run.model.layout, frozenset()
+        if self._format is not None:
+            kept = kept.union(*(section.nodes for section in self._format.sections))
+        largest = 8 if self._format is None else 4
+        sizes = [layout.memories[write.memory].row_bytes for write in design.writes]
+        sizes += [storage_bits(r.state.width) // 8 for r in design.registers if r.state.node not in kept]
+        changes = self.last * self._phases * sum(-(-size // largest) for size in sizes)
+        outside = self.last * (self._end // 8)
+        records = {"short": changes, "word": outside} if self._format is not None else {"short": 1, "word": changes}
+        return {"row": self.last} | {kind: 1 << max(4, (count - 1).bit_length()) for kind, count in records.items()}
 
     @functools.cached_property
     def instant(self) -> Callable | None:
@@ -126,18 +144,17 @@ class Recorder:
         model = self._run.model
         if not model.design.writes:
             return None
-        hook = RecordHook(model.layout, self._phases, True, rows_only=True)
+        hook = RecordHook(model.layout, None, inside=False)
         code = model.compile("instant recorded", lambda program: program.instant((hook,)), FEW_PASSES)
         return code.function("instant", ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
     def restart(self) -> None:
         """Forget everything: the recording begins with the next cycle."""
         recording = self._recording
-        recording.now = recording.chunk_pos = recording.word_pos = 0
-        recording.chunk_cursor = recording.word_cursor = 0
-        size = self._end * CHUNK
-        self._shadow[:size] = self._run._buffer[:size]
-        self._first = self._run.cycle
+        recording.now = recording.row_pos = recording.short_pos = recording.word_pos = 0
+        self._shadow[: self._end] = self._run._buffer[: self._end]
+        recording.first = self._run.cycle
+        self._to_end()
         for number in self._constant:
             self._constant[number] = self._rows(number).copy()
 
@@ -165,7 +182,7 @@ class Recorder:
         self._sealed = self._seal()
 
     def _seal(self) -> tuple:
-        return self._run.cycle, bytes(self._run._buffer[self._run._layout.first_state : self._end * CHUNK])
+        return self._run.cycle, bytes(self._run._buffer[self._run._layout.first_state : self._end])
 
     # -- for the runner
 
@@ -178,7 +195,11 @@ class Recorder:
 
     def ran(self) -> None:
         """See :class:`rvsim.sim.waves.observers.Observer`: what is changed from here on, is from outside."""
-        ctypes.memmove(self._recording.shadow, self._run._address, self._end * CHUNK)
+        recording = self._recording
+        ctypes.memmove(recording.shadow, self._run._address, self._end)
+        if self._format is not None:
+            cycles = self._run.cycle - recording.first
+            recording.now, recording.row_pos = cycles * (self._phases + 1), cycles * self._phases
 
     def leave(self) -> None:
         """See :class:`rvsim.sim.waves.observers.Observer`."""
@@ -188,17 +209,20 @@ class Recorder:
 
     def enter(self) -> None:
         """See :class:`rvsim.sim.waves.observers.Observer`: what was changed from outside."""
-        recording = self._recording
-        if recording.now > _LAST_INSTANT:
-            self.restart()
         self._complete()
-        self._sync(self._run._address, self.pointer, self._run._layout.first_state // CHUNK, self._end)
+        self._sync(self._run._address, self.pointer, self._run._layout.first_state // 8, self._end // 8)
         for number, before in self._constant.items():
             rows = self._rows(number)
             if (rows != before).any():
                 self._keep_rows(number, before, rows)
                 self._constant[number] = rows.copy()
-        recording.chunk_cursor, recording.word_cursor = recording.chunk_pos, recording.word_pos
+        self._to_end()
+
+    def _to_end(self) -> None:
+        """A walk would begin behind the last records."""
+        recording = self._recording
+        for kind in self._sizes:
+            setattr(recording, f"{kind}_cursor", getattr(recording, f"{kind}_pos"))
 
     def _keep_rows(self, number: int, before: object, rows: object) -> None:
         start = self._run.model.layout.memories[number].offset
@@ -213,9 +237,9 @@ class Recorder:
 
     def _keep(self, where: int, size: int, old: int) -> None:
         recording = self._recording
-        place = recording.words + (recording.word_pos & recording.word_mask) * WORD_RECORD
+        place = recording.words + (recording.word_pos & recording.word_mask) * WORD
         record = (ctypes.c_uint64 * 3).from_address(place)
-        record[:] = recording.now, where << 2 | (size.bit_length() - 1), old
+        record[:] = recording.now, where << 2 | size_code(size), old
         recording.word_pos += 1
 
     def _complete(self) -> None:
@@ -232,20 +256,16 @@ class Recorder:
     @property
     def cycles(self) -> int:
         """How many cycles can be written: the last ones."""
-        each = self._phases + 1
-        total, oldest = self._recording.now // each, 0
-        for kind in ("chunk", "word"):
-            position = getattr(self._recording, f"{kind}_pos")
-            if position > self._sizes[kind]:
-                oldest = max(oldest, self._instant(kind, position - self._sizes[kind]) // each + 1)
+        recording, sizes, each = self._recording, self._sizes, self._phases + 1
+        total, oldest = recording.now // each, 0
+        lost = recording.word_pos - sizes["word"]
+        if lost > 0:
+            place = recording.words + (lost & recording.word_mask) * WORD
+            oldest = ctypes.c_int64.from_address(place).value // each + 1
+        if self._format is not None:
+            oldest = max(oldest, total - sizes["row"])
+            oldest = self._oldest(self.pointer, min(oldest, total))
         return max(0, min(self.last, total - oldest))
-
-    def _instant(self, kind: str, position: int) -> int:
-        recording = self._recording
-        if kind == "chunk":
-            tag = ctypes.c_uint64.from_address(recording.tags + (position & recording.chunk_mask) * 8).value
-            return tag >> CHUNK_BITS
-        return ctypes.c_uint64.from_address(recording.words + (position & recording.word_mask) * WORD_RECORD).value
 
     def write_vcd(
         self, target: str | os.PathLike | TextIO, wanted: tuple, *, last: int | None, period: float, rows: int
@@ -263,18 +283,17 @@ class Recorder:
             self.enter()
         cycles = self.cycles if last is None else min(last, self.cycles)
         each, total = self._phases + 1, self._recording.now // (self._phases + 1)
+        first = self._recording.first
         writer = Writer(run, wanted or self._wanted, self._clocks, period, rows, run._address)
-        writer.check_time(self._first + total)
-        writer.open(target, self._first + total - cycles)
+        writer.check_time(first + total)
+        writer.open(target, first + total - cycles)
         failed = True
         try:
-            self._recording.chunk_cursor, self._recording.word_cursor = (
-                self._recording.chunk_pos, self._recording.word_pos,
-            )  # fmt: skip
+            self._to_end()
             self._walking = True
             at = total - cycles
             self._back(run._address, self.pointer, at * each + 1)
-            writer.first(self._first + at)
+            writer.first(first + at)
             while at < total:
                 stop = min(total, at + (1 << 14))
                 at = self._replay(run._address, self.pointer, writer.pointer, at, stop, self._phases)
