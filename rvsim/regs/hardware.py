@@ -232,8 +232,14 @@ class Registers(wiring.Component):
         return value | (Value.cast(element.events) & events) if events else value
 
     def _follow_hardware(self, m: Module, register: Register, index: int) -> None:
-        if _updated(register) | _events(register):
-            m.d.sync += Value.cast(self.element(register, index).value).eq(self._followed(register, index))
+        """Only when the hardware changes something: a simulator need not store what stays."""
+        element = self.element(register, index)
+        changes = [element.update] if _updated(register) else []
+        if _events(register):
+            changes.append((Value.cast(element.events) & _events(register)).any())
+        if changes:
+            with m.If(Cat(changes).any()):
+                m.d.sync += Value.cast(element.value).eq(self._followed(register, index))
 
 
 def _mask(register: Register, bits: int) -> Const:
