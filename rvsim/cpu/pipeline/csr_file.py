@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import reduce
-from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
@@ -117,8 +115,8 @@ class CsrFile(wiring.Component):
         The registers.
     pmpcfg, pmpaddr : ``Out(8).array(pmp_entries)``, ``Out(32).array(pmp_entries)``
         PMP entries.
-    pmp_active : ``Out(1)``
-        Some entry is not off.
+    pmp_changed : ``Out(1)``
+        They were written in the cycle before.
 
     Attributes
     ----------
@@ -150,7 +148,7 @@ class CsrFile(wiring.Component):
                 "satp": Out(SATP),
                 "pmpcfg": Out(8).array(self._entries),
                 "pmpaddr": Out(32).array(self._entries),
-                "pmp_active": Out(1),
+                "pmp_changed": Out(1),
             }
         )
         self._counters = {"mcycle": Counter(), "minstret": Counter()}
@@ -188,6 +186,14 @@ class CsrFile(wiring.Component):
         self._elaborate_counters(m, new)
         with m.If(access.valid):
             self._read(m, old)
+        # One decision when nothing is asked; ``illegal``, on which ``trap.valid`` may depend, stays outside.
+        with m.If(self.trap.valid | self.system.valid | access.valid):
+            self._execute(m, traps, old, new)
+        return m
+
+    def _execute(self, m: Module, traps: Traps, old: Value, new: Signal) -> None:
+        """Change what the trap, the return or the CSR instruction changes."""
+        access = self.access
         with m.If(self.trap.valid):
             self._follow(m, traps)
             with m.If(traps.supervisor):
@@ -205,7 +211,6 @@ class CsrFile(wiring.Component):
                 with m.Case(Action.CLEAR):
                     m.d.comb += new.eq(old & ~access.operand)
             self._write(m, new)
-        return m
 
     # ---- the units around the registers -------------------------------------------------------------------------
 
@@ -262,8 +267,10 @@ class CsrFile(wiring.Component):
         configurations = [self.words[f"pmpcfg{n}"] for n in range(self._entries // 4)]
         for entry, byte in enumerate(self.pmpcfg):
             m.d.comb += byte.eq(configurations[entry // 4].word_select(entry % 4, 8))
-        active = reduce(or_, configurations, Const(0, 32)) & PMP_A * 0x0101_0101
-        m.d.comb += self.pmp_active.eq(active.any())
+        with m.If(self.access.effects.protection):
+            m.d.sync += self.pmp_changed.eq(1)
+        with m.Elif(self.pmp_changed):
+            m.d.sync += self.pmp_changed.eq(0)
 
     # ---- reads --------------------------------------------------------------------------------------------------
 

@@ -64,14 +64,13 @@ class Interrupts(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Nothing behind ``ready`` is looked at while nothing is."""
         m = Module()
-        pending, software = self.pending, self.software
+        pending, lines = self.pending, Signal(INTERRUPTS)
         m.d.comb += [
-            pending.MSI.eq(self.msip),
-            pending.MTI.eq(self.mtip),
-            pending.MEI.eq(self.meip),
-            pending.SSI.eq(software.SSI),
-            pending.STI.eq(software.STI),
-            pending.SEI.eq(software.SEI | self.seip),
+            lines.MSI.eq(self.msip),
+            lines.MTI.eq(self.mtip),
+            lines.SEI.eq(self.seip),
+            lines.MEI.eq(self.meip),
+            pending.eq(self.software.as_value() | lines.as_value()),
         ]
         with m.If(self.timer):
             m.d.comb += pending.STI.eq(self.time >= self.stimecmp)

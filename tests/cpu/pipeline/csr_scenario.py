@@ -29,6 +29,9 @@ IDLE = {
     "system.operation": 0,
     "retire": 0,
 }
+#: Beginnings of the names of registers on which much depends.
+DECIDING = ("mstatus", "mie", "mip", "mideleg", "medeleg", "menvcfgh", "mcounteren", "scounteren", "satp", "pmpcfg")
+DECIDING += ("stimecmp", "sstatus", "time", "mtvec", "stvec", "mcountinhibit")
 ALL32 = (1 << 32) - 1
 #: Instructions of which the mode decides whether they are legal.
 CHECKED = [
@@ -64,6 +67,8 @@ class Life:
         self.episode = episode
         self.numbers = list(self.hart.registers)
         self.written = [number for number, register in self.hart.registers.items() if register.fields]
+        self.pmp_changed = 0
+        self.deciding = [n for n in self.numbers if self.hart.registers[n].name.startswith(DECIDING)]
         self.seip = self.meip = self.msip = self.mtip = 0
 
     def cycles(self):
@@ -74,9 +79,11 @@ class Life:
                 self.hart.reset(0)
                 self.hart.mtime = time
                 self._drive_lines()
+                self.pmp_changed = 0
                 yield {**IDLE, "reset": 1}, {}, self.hart
             inputs = {**IDLE, **self._surroundings()}
             outputs = self.outputs()
+            self.pmp_changed = 0
             self._act(inputs, outputs)
             yield inputs, outputs, self.hart
 
@@ -114,7 +121,7 @@ class Life:
             "wake": int(bool(hart.pending & hart.mie)),
             "privilege": int(hart.privilege),
             "data_privilege": int(hart.data_privilege),
-            "pmp_active": int(bool(hart.pmp.regions())),
+            "pmp_changed": self.pmp_changed,
             "access.illegal": 0,
             "system.illegal": 0,
         }
@@ -128,11 +135,14 @@ class Life:
         hart, choose = self.hart, self.random
         inhibited, hart.csrs.written = hart.mcountinhibit, None
         kind = choose.randrange(16)
-        if kind < 9:
+        if kind < 8:
             self._access(inputs, outputs)
         elif kind < 11:
-            self._system(inputs, outputs)
-        elif kind < 13:
+            returns = [insn for insn in CHECKED if insn.name == ("mret" if hart.privilege == Privilege.M else "sret")]
+            self._system(inputs, outputs, choose.choice(returns))
+        elif kind < 12:
+            self._system(inputs, outputs, choose.choice(CHECKED))
+        elif kind < 14:
             interrupt = hart.interrupt_to_take()
             if interrupt is not None and choose.random() < 0.8:
                 self._trap(inputs, outputs, interrupt | INTERRUPT_BIT)
@@ -159,19 +169,26 @@ class Life:
             )
         )
 
+    def _number(self):
+        """A register: mostly one that the mode may access, and often one on which much depends."""
+        choose, hart = self.random, self.hart
+        if choose.random() < 0.05:
+            return choose.getrandbits(12)
+        numbers = choose.choice((self.numbers, self.written, self.deciding, self.deciding))
+        if choose.random() < 0.8:
+            numbers = [number for number in numbers if number >> 8 & 3 <= hart.privilege]
+        return choose.choice(numbers or self.numbers)
+
     def _access(self, inputs, outputs):
         hart, choose = self.hart, self.random
-        # Now and then a step from U or S back to M, which alone reaches most registers.
-        if hart.privilege != Privilege.M and choose.random() < 0.3:
-            return self._trap(inputs, outputs, Cause.ILLEGAL_INSTRUCTION)
-        number = choose.choice((choose.choice(self.numbers), choose.choice(self.written), choose.choice(self.written)))
-        if choose.random() < 0.05:
-            number = choose.getrandbits(12)
+        if hart.privilege != Privilege.M and choose.random() < 0.03:
+            return self._trap(inputs, outputs, Cause.ECALL_FROM_U)
+        number = self._number()
         action = choose.choice(list(Action))
         writes = int(action is Action.WRITE or choose.random() < 0.8)
         register = hart.registers.get(number)
         operand = self._operand(hart.csrs.read(register) if register else 0)
-        if register and register.name.startswith("pmpcfg") and choose.random() < 0.9:
+        if register and register.name.startswith("pmpcfg") and choose.random() < 0.7:
             operand &= ~0x80808080 & ALL32  # locks last until reset: few of them
         inputs |= {"access.valid": 1, "access.number": number, "access.action": action.value, "access.writes": writes}
         inputs["access.operand"] = operand
@@ -182,12 +199,12 @@ class Life:
             return self._fail(inputs, outputs)
         outputs["access.value"] = hart.csrs.read(register)
         if writes:
+            self.pmp_changed = int(register.name.startswith("pmp") and bool(register.fields))
             hart.csrs.modify(register, action.name.lower(), operand)
         inputs["retire"] = 1
 
-    def _system(self, inputs, outputs):
+    def _system(self, inputs, outputs, insn):
         hart = self.hart
-        insn = self.random.choice(CHECKED)
         inputs |= {"system.valid": 1, "system.operation": SystemOperation.of(insn.name).value}
         try:
             _, operands, execute = hart.decode(word_of(insn))

@@ -13,8 +13,10 @@ from rvsim.cpu.pipeline.csr_file import EFFECTS, Action, CsrFile
 from rvsim.cpu.pipeline.trap import SystemOperation
 from rvsim.isa.config import MULTI, SINGLE, IsaConfig
 from rvsim.isa.csr import MSTATUS, NUMBERS
+from rvsim.isa.protection import PMP_L, PMP_NA4, PMP_NAPOT, PMP_OFF, PMP_R, PMP_TOR
 from rvsim.isa.traps import Cause, Interrupt, Privilege
 from rvsim.sim import CompiledEngine, Runner
+from rvsim.sim.explain import explain
 from tests.cpu.pipeline.csr_scenario import IDLE, Life, expected_words
 from tests.isa.specification import MASK
 
@@ -167,7 +169,7 @@ def _explain(design, row, found, expected, mask, told_of):
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_random_life(name):
-    live(CONFIGURATIONS[name], name, 1 if "ASID" in name else 5)
+    live(CONFIGURATIONS[name], name, {"everything": 20}.get(name, 1 if "ASID" in name else 5))
 
 
 @pytest.mark.slow
@@ -295,3 +297,89 @@ def test_access_that_is_illegal_tells_of_no_effect():
     machine.enter(Privilege.U)
     assert machine.access("satp") is None
     assert machine.effects == set()
+
+
+def test_satp_is_illegal_in_supervisor_mode_under_tvm():
+    machine = Machine()
+    for trapped in (0, MSTATUS["TVM"].mask):
+        machine.enter(Privilege.S)
+        machine.drive(mstatus=trapped)
+        assert (machine.access("satp", operand=5) is None) == bool(trapped)
+        machine.drive(privilege=Privilege.M)
+        assert machine.access("satp") is not None
+
+
+@pytest.mark.parametrize("enabled, counted", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_supervisor_needs_two_bits_for_its_timer(enabled, counted):
+    machine = Machine()
+    machine.access("menvcfgh", operand=enabled << 31)
+    machine.access("mcounteren", operand=counted << 1)
+    assert machine.access("stimecmp", operand=7) is not None
+    machine.enter(Privilege.S)
+    assert machine.read("stimecmp") == (7 if enabled and counted else None)
+
+
+@pytest.mark.parametrize("mode, below", [(PMP_OFF, False), (PMP_TOR, True), (PMP_NA4, False), (PMP_NAPOT, False)])
+def test_lock_holds_the_entry_and_with_tor_the_address_below(mode, below):
+    machine = Machine()
+    machine.access("pmpcfg0", operand=(PMP_L | mode) << 24 | PMP_R << 16)
+    machine.access("pmpcfg0", operand=0)
+    assert machine.read("pmpcfg0") == (PMP_L | mode) << 24
+    for entry, locked in ((1, False), (2, below), (3, True), (4, False)):
+        machine.access(f"pmpaddr{entry}", operand=MASK)
+        assert machine.read(f"pmpaddr{entry}") == (0 if locked else MASK), entry
+
+
+def test_change_of_protection_is_told_in_the_cycle_after():
+    machine = Machine()
+    machine.access("pmpaddr3", operand=5)
+    assert (machine["pmp_changed"], machine["pmpaddr.3"]) == (1, 5)
+    machine.run(1)
+    assert machine["pmp_changed"] == 0
+
+
+class Trapping(Elaboratable):
+    """What write-back does with an illegal instruction: a trap in the same cycle, which must be no loop."""
+
+    def __init__(self):
+        self.file = CsrFile()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.file = file = self.file
+        m.d.comb += [
+            file.trap.valid.eq(file.access.illegal | file.system.illegal | file.interrupt),
+            file.trap.cause.eq(Cause.ILLEGAL_INSTRUCTION),
+            file.trap.epc.eq(0x1234),
+        ]
+        return m
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_illegal_access_becomes_a_trap_in_the_same_cycle(simulator):
+    design = Trapping()
+    file = design.file
+
+    async def bench(ctx):
+        ctx.set(file.access.number, NUMBERS["mhartid"])
+        ctx.set(file.access.writes, 1)
+        ctx.set(file.access.valid, 1)
+        assert ctx.get(file.access.illegal)
+        await ctx.tick()
+        ctx.set(file.access.valid, 0)
+        assert ctx.get(file.words["mepc"]) == 0x1234
+
+    sim = SIMULATORS[simulator](design)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+def test_idle_costs_a_simulation_next_to_nothing():
+    # A guest runs in S-mode with its timer set: only lines, comparator, counters and "nothing is asked" are looked at.
+    design = Trapping()
+    run = Runner(design)
+    for name, value in {"mie": 0x222, "mideleg": 0x222, "menvcfgh": 1 << 31, "privilege": 1, "mstatus": 2}.items():
+        run[f"file.{name}"] = value
+    found = explain(run, 1000)["operations"]
+    assert found["per_cycle"] < 120
