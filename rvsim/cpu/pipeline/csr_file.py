@@ -121,8 +121,9 @@ class CsrFile(wiring.Component):
     Attributes
     ----------
     words : dict of str to Value
-        Stored bits, by the ``storage`` of the declarations. A register's signal has that name in the hierarchy; wide
-        counters are ``mcycle.value`` and ``minstret.value``, and ``stimecmp`` has 64 bits.
+        Stored bits, by the ``storage`` of the declarations. In the hierarchy the signals have these names, except that
+        PMP addresses are ``pmpaddr__0`` and so on, counters ``mcycle.value`` and ``minstret.value``, and ``stimecmp``
+        has 64 bits.
     """
 
     def __init__(self, config: IsaConfig | None = None) -> None:
@@ -153,6 +154,8 @@ class CsrFile(wiring.Component):
         )
         self._counters = {"mcycle": Counter(), "minstret": Counter()}
         self._stimecmp = Signal(64, init=-1, name="stimecmp")
+        self._pending = Signal(32, name="pending")  # mip as it is read
+        self._timer = Signal(name="timer")  # menvcfg.STCE
         self.words = self._store()
 
     def _store(self) -> dict[str, Value]:
@@ -172,8 +175,6 @@ class CsrFile(wiring.Component):
         """The registers, and around them the units that change them for other reasons than a write."""
         m = Module()
         words, access = self.words, self.access
-        #: ``mip`` as it is read, and ``menvcfg.STCE``.
-        self._pending, self._timer = Signal(32), Signal()
         if "menvcfgh" in words:
             m.d.comb += self._timer.eq((words["menvcfgh"] & MENVCFGH["STCE"].mask).any())
         self._elaborate_pmp(m)
