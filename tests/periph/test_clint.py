@@ -5,6 +5,7 @@ import pytest
 from rvsim.bus import BusError
 from rvsim.bus.simulation import Initiator
 from rvsim.periph.clint import Clint, ClintTwin, clint_map, device_tree_node
+from tests.periph.conftest import run_hardware
 
 MSIP, MTIMECMP, MTIME = 0x0000, 0x4000, 0xBFF8
 FOREVER = 0xFFFF_FFFF_FFFF_FFFF
@@ -73,13 +74,13 @@ class HardwareDevice:
 
 
 @pytest.fixture
-def on_clint(fidelity, functional, hardware):
+def on_clint(fidelity, functional):
     def run(scenario, harts=1):
-        if fidelity == "twin":
+        if fidelity.is_twin:
             functional(scenario(TwinDevice(harts)))
         else:
             clint = Clint(harts)
-            hardware(clint, lambda context: scenario(HardwareDevice(context, clint)))
+            run_hardware(clint, lambda context: scenario(HardwareDevice(context, clint)), fidelity.name)
 
     return run
 

@@ -1,19 +1,11 @@
-"""The test finisher's behaviour, on the functional twin."""
+"""The test finisher's behaviour, on the functional twin and on the hardware."""
 
 import pytest
 
 from rvsim.bus import BusError
-from rvsim.periph.finisher import FinisherTwin, device_tree_node, syscon_nodes
-
-
-@pytest.fixture
-def ends():
-    return []
-
-
-@pytest.fixture
-def finisher(ends):
-    return FinisherTwin(lambda kind, code: ends.append((kind, code)))
+from rvsim.bus.simulation import Initiator
+from rvsim.periph.finisher import Finisher, device_tree_node, syscon_nodes
+from tests.periph.drivers import TwinFinisher
 
 
 @pytest.mark.parametrize(
@@ -26,36 +18,55 @@ def finisher(ends):
         (0x7777, (0x7777, 0)),
     ],
 )
-def test_a_command_ends_the_machine_with_its_code(finisher, ends, value, end):
-    finisher.write(0, 4, value)
-    assert ends == [end]
+async def test_a_command_ends_the_machine_with_its_code(finisher, value, end):
+    await finisher.write(0, 4, value)
+    assert finisher.ends == [end]
 
 
-def test_half_a_word_carries_a_command_without_code(finisher, ends):
-    finisher.write(0, 2, 0x3333)
-    finisher.write(2, 2, 0x3333)
-    assert ends == [(0x3333, 0)]
+async def test_half_a_word_carries_a_command_without_code(finisher):
+    await finisher.write(0, 2, 0x3333)
+    await finisher.write(2, 2, 0x3333)
+    assert finisher.ends == [(0x3333, 0)]
 
 
 @pytest.mark.parametrize("value", [0, 1, 0x5556, 0x5555_0000, 0xFFFF_FFFF])
-def test_other_values_do_nothing(finisher, ends, value):
-    finisher.write(0, 4, value)
-    assert ends == []
+async def test_other_values_do_nothing(finisher, value):
+    await finisher.write(0, 4, value)
+    assert finisher.ends == []
 
 
-def test_everything_reads_as_zero_and_only_the_first_word_commands(finisher, ends):
-    finisher.write(4, 4, 0x5555)
-    assert ends == [] and finisher.read(0, 4) == finisher.read(0xFFC, 4) == 0
+async def test_everything_reads_as_zero_and_only_the_first_word_commands(finisher):
+    await finisher.write(4, 4, 0x5555)
+    assert finisher.ends == [] and await finisher.read(0, 4) == await finisher.read(0xFFC, 4) == 0
 
 
-@pytest.mark.parametrize(("offset", "size"), [(0, 1), (0, 8), (1, 2), (0x1000, 4)])
-def test_other_accesses_are_bus_errors(finisher, ends, offset, size):
-    with pytest.raises(BusError, match=r"^finisher: "):
-        finisher.write(offset, size, 0x5555)
-    assert ends == []
+@pytest.mark.parametrize(("offset", "size"), [(0, 1), (1, 2), (0x1000, 4)])
+async def test_other_accesses_are_bus_errors(finisher, offset, size):
+    with pytest.raises(BusError):
+        await finisher.write(offset, size, 0x5555)
+    assert finisher.ends == []
 
 
-def test_there_is_nothing_to_checkpoint(finisher):
+async def test_half_of_the_register_alone_is_no_command(finisher):
+    await finisher.write(2, 2, 0x5555)
+    assert finisher.ends == []
+
+
+async def test_in_hardware_the_first_command_counts_and_is_seen_with_the_answer(hardware):
+    finisher = Finisher()
+
+    async def scenario(context):
+        initiator = Initiator(context, finisher.bus)
+        for value in (0x1234, 0x0007_3333, 0x5555):
+            assert context.get(finisher.done) == (value == 0x5555)
+            await initiator.write(0, 4, value)
+        assert context.get(finisher.done) and context.get(finisher.value) == 0x0007_3333
+
+    hardware(finisher, scenario)
+
+
+def test_there_is_nothing_to_checkpoint():
+    finisher = TwinFinisher().twin
     assert finisher.state() == {}
     finisher.restore({})
 
