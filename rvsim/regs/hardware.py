@@ -117,6 +117,8 @@ class Registers(wiring.Component):
             if register.name in ("bus", "map") or hasattr(type(self), register.name):
                 raise ValueError(f"map {registers.name!r}: in hardware no register may be called {register.name!r}")
         self.map = registers
+        self._lanes = Signal(DATA_WIDTH // 8)
+        self._written = Signal(DATA_WIDTH)
         members = {"bus": In(bus_signature(registers))}
         for register in registers.registers:
             member = Out(RegisterSignature(register))
@@ -134,6 +136,10 @@ class Registers(wiring.Component):
         bus = self.bus
         legal, request = Signal(), Signal()
         m.d.comb += legal.eq(self._legal())
+        # Where every access is a whole word this is no logic at all.
+        whole = min(self.map.sizes) == DATA_WIDTH // 8
+        m.d.comb += self._lanes.eq(-1 if whole else bus.sel)
+        m.d.comb += self._written.eq(bus.dat_w if whole else bus.dat_w & _lane_bits(bus.sel))
         m.d.comb += request.eq(bus.cyc & bus.stb & ~bus.ack & ~bus.err)
         m.d.sync += [bus.ack.eq(request & legal), bus.err.eq(request & ~legal)]
         for register in self.map.registers:
@@ -188,12 +194,18 @@ class Registers(wiring.Component):
 
     def _selected(self, register: Register, shift: int) -> Value:
         """The register's bits that the access carries."""
-        return _place(Cat(lane.replicate(8) for lane in self.bus.sel), register, shift)
+        whole = min(self.map.sizes) == DATA_WIDTH // 8
+        return _place(Const(-1, DATA_WIDTH) if whole else _lane_bits(self._lanes), register, shift)
+
+    def _touched(self, register: Register, shift: int) -> Value:
+        """Whether the access carries any byte of the register."""
+        first, lanes = max(0, -shift // 8), register.width // 8 - max(0, shift) // 8
+        return self._lanes[first : first + lanes].any()
 
     def _write(self, m: Module, register: Register, index: int, shift: int) -> None:
         element = self.element(register, index)
         selected = self._selected(register, shift)
-        written = _place(self.bus.dat_w, register, shift) & selected
+        written = _place(self._written, register, shift)
         plain = register.mask(access=("rw", "wo"), held=True)
         set_on = register.mask(access=("w1s",), held=True)
         clear_on = register.mask(access=("w1c",), held=True)
@@ -201,7 +213,7 @@ class Registers(wiring.Component):
             kept = self._followed(register, index, cleared=written & clear_on) & ~(selected & _mask(register, plain))
             m.d.sync += Value.cast(element.value).eq(kept | written & (plain | set_on))
         if register.on_write:
-            m.d.comb += [element.written.eq(selected.any()), element.data.eq(written)]
+            m.d.comb += [element.written.eq(self._touched(register, shift)), element.data.eq(written)]
 
     def _read(self, m: Module, register: Register, index: int, shift: int) -> Value:
         element = self.element(register, index)
@@ -214,11 +226,12 @@ class Registers(wiring.Component):
             seen |= Value.cast(element.driven) & driven
         clears = register.mask(access=("rc",), held=True)
         if clears:
-            cleared = Mux(selected.any(), _mask(register, clears), 0)
+            cleared = Mux(self._touched(register, shift), _mask(register, clears), 0)
             m.d.sync += Value.cast(element.value).eq(self._followed(register, index, cleared=cleared))
         if register.on_read:
-            m.d.comb += element.read.eq(selected.any())
-        return (seen & selected) >> shift if shift >= 0 else (seen & selected) << -shift
+            m.d.comb += element.read.eq(self._touched(register, shift))
+        found = seen & selected
+        return found[shift:] if shift >= 0 else Cat(Const(0, -shift), found)
 
     def _followed(self, register: Register, index: int, *, cleared: ValueLike = 0) -> Value:
         """What the held bits become by the hardware alone, after software cleared some."""
@@ -247,9 +260,14 @@ def _mask(register: Register, bits: int) -> Const:
     return Const(bits, register.width)
 
 
+def _lane_bits(lanes: Value) -> Value:
+    """A bit for each bit of the bus."""
+    return Cat(lane.replicate(8) for lane in lanes)
+
+
 def _place(word: Value, register: Register, shift: int) -> Value:
     """Bits of a bus word at their places in a register that begins ``-shift`` bits into it; as wide as the register."""
-    placed = word << shift if shift >= 0 else word >> -shift
+    placed = Cat(Const(0, shift), word) if shift >= 0 else word[-shift:]
     return Cat(placed, Const(0, register.width))[: register.width]
 
 
