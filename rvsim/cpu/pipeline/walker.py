@@ -82,7 +82,7 @@ class Walker(wiring.Component):
                 "fill": Out(FillPort(asid_bits)),
                 "requests": Out(stream.Signature(unsigned(32))),
                 "allowed": In(1),
-                "responses": In(stream.Signature(RESPONSE, always_ready=True)),
+                "responses": In(stream.Signature(RESPONSE)),
             }
         )
 
@@ -91,6 +91,7 @@ class Walker(wiring.Component):
         m = Module()
         self._waiting, self._level, self._pte, self._failed = Signal(), Signal(2), Signal(32), Signal()
         self._wanted = Signal(data.StructLayout({"kind": Access, "privilege": Privilege, "sum": 1, "mxr": 1}))
+        m.d.comb += self.responses.ready.eq(1)
         with m.If(self.busy):
             with m.If(self._waiting):
                 self._wait(m)

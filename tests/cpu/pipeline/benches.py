@@ -1,5 +1,6 @@
 """What the benches of the units share: both engines, and random operands made in hardware for long free runs."""
 
+import pytest
 from amaranth.hdl import Array, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -44,6 +45,13 @@ def simulate(dut, bench, engine, *, clocked=True):
         simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
+
+
+def refused(unit, message, **arguments):
+    """The constructor refuses arguments; no warning that what it did not make is not used."""
+    quiet = type(unit.__name__, (unit,), {"_MustUse__silence": True})
+    with pytest.raises(ValueError, match=message):
+        quiet(**arguments)
 
 
 class Noise(wiring.Component):

@@ -15,7 +15,7 @@ from rvsim.isa.terms import evaluate
 from rvsim.sim import Runner
 from tests.isa.specification import EDGES
 
-from .benches import ENGINES, Noise, simulate
+from .benches import ENGINES, Noise, refused, simulate
 
 EXECUTED = {Operation[insn.name.upper()]: insn for insn in instructions() if insn.unit == "branch" and insn.length == 4}
 
@@ -102,5 +102,4 @@ def test_a_million_branches():
 
 
 def test_other_alignments_are_refused():
-    with pytest.raises(ValueError, match="2 or 4 bytes, not to 1"):
-        Branch(alignment=1)
+    refused(Branch, "2 or 4 bytes, not to 1", alignment=1)

@@ -14,7 +14,7 @@ from rvsim.isa.reference.state import MXR, SUM
 from rvsim.isa.traps import Privilege
 from rvsim.sim import Runner
 
-from .benches import ENGINES, ENGINES_AND_RUNNER, simulate
+from .benches import ENGINES, ENGINES_AND_RUNNER, refused, simulate
 
 KINDS = {"r": Access.READ, "w": Access.WRITE, "x": Access.EXECUTE}
 ALL = PTE_V | PTE_R | PTE_W | PTE_X | PTE_A | PTE_D
@@ -193,5 +193,4 @@ def test_permissions_that_grow_replace_those_that_there_were(engine):
 
 
 def test_no_entries_are_refused():
-    with pytest.raises(ValueError, match="a TLB has entries, not 0"):
-        Tlb(entries=0)
+    refused(Tlb, "a TLB has entries, not 0", entries=0)

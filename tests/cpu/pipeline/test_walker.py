@@ -255,3 +255,18 @@ def test_a_walk_that_is_killed_leaves_nothing(engine, delay):
         assert (await answer(ctx, dut))[0] == 0x222
 
     simulate(dut, bench, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_start_that_is_killed_in_its_cycle_does_not_begin(engine):
+    dut = Translation(entries=4)
+
+    async def bench(ctx):
+        await open_memory(ctx, dut)
+        await map_page(ctx, dut, 0x111 << PTE_PPN_LOW | FULL)
+        drive(ctx, dut, request=1, kill=1)
+        await ctx.tick()
+        drive(ctx, dut, request=0, kill=0)
+        assert not ctx.get(dut.walked)
+
+    simulate(dut, bench, engine)

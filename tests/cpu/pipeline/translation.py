@@ -1,6 +1,6 @@
 """TLB, walker and protection joined to a memory, as the hart joins them, for benches; and page tables for them."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Assert, Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect
@@ -75,6 +75,7 @@ class Translation(wiring.Component):
         ]
         self._protection(m, walker)
         self._memory(m, walker)
+        self._contract(m, walker)
         return m
 
     def _protection(self, m, walker):
@@ -124,6 +125,19 @@ class Translation(wiring.Component):
                 row.eq(read.data ^ error_area.replicate(32)),
                 error.eq(error_area),
             ]
+
+    def _contract(self, m, walker):
+        """A request stays until it is taken or killed; a walk ends in one way; who is killed says nothing."""
+        requests, kept, before = walker.requests, Signal(32), Signal()
+        outcomes = walker.fill.valid + walker.page_fault + walker.access_fault
+        m.d.sync += [
+            before.eq(requests.valid & ~requests.ready & ~self.kill),
+            kept.eq(requests.payload),
+            Assert(outcomes == walker.done),
+            Assert(~(walker.done & (self.kill | requests.valid | ~walker.busy))),
+        ]
+        with m.If(before & ~self.kill):
+            m.d.sync += Assert(requests.valid & (requests.payload == kept))
 
 
 def drive(ctx, dut, **values):
