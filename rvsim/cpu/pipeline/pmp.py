@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from rvsim.isa.protection import PMP_A, PMP_L, PMP_NA4, PMP_NAPOT, PMP_OFF, PMP_R, PMP_TOR, PMP_W, PMP_X
+from rvsim.isa.protection import LEVEL_BITS, PMP_A, PMP_L, PMP_NA4, PMP_NAPOT, PMP_OFF, PMP_R, PMP_TOR, PMP_W, PMP_X
 from rvsim.isa.traps import Privilege
 
-__all__ = ["REGION", "Access", "Pmp", "PmpRegions"]
+__all__ = ["REGION", "Access", "Pmp", "PmpPage", "PmpRegions"]
 
 
 class Access(enum.Enum, shape=2):
@@ -162,6 +162,68 @@ class Pmp(wiring.Component):
                         Mux(self.kind == Access.WRITE, region.write, region.execute),
                     )
                     m.d.comb += self.allowed.eq(whole & (permits | (machine & ~region.locked)))
+        return m
+
+
+class PmpPage(wiring.Component):
+    """Whether a whole page is open to S and U, so that nobody has to ask about each access; combinational.
+
+    Where it is not, single accesses still may be permitted, which :class:`Pmp` says.
+
+    Parameters
+    ----------
+    entries : int
+        Number of entries, 0 to 16.
+
+    Members
+    -------
+    regions : ``In(REGION).array(entries)``, any_active : ``In(1)``
+        From :class:`PmpRegions`.
+    enable : ``In(1)``
+        Look; without it the page is not open.
+    ppn : ``In(22)``, superpage : ``In(1)``
+        The page.
+    open : ``Out(1)``
+        All of it may be read, written and executed.
+
+    Raises
+    ------
+    ValueError
+        Another number of entries.
+    """
+
+    def __init__(self, *, entries: int = 16) -> None:
+        _check(entries)
+        self._entries = entries
+        super().__init__(
+            {
+                "regions": In(REGION).array(entries),
+                "any_active": In(1),
+                "enable": In(1),
+                "ppn": In(22),
+                "superpage": In(1),
+                "open": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The first region that touches it has to hold it, and permit everything."""
+        m = Module()
+        if not self._entries:
+            m.d.comb += self.open.eq(self.enable)
+        first, last = Signal(32), Signal(32)
+        upper, lower = self.ppn[LEVEL_BITS:], self.ppn[:LEVEL_BITS]
+        within = Const(-1, LEVEL_BITS)
+        m.d.comb += [
+            first.eq(Cat(Const(0, LEVEL_BITS), lower & ~self.superpage.replicate(LEVEL_BITS), upper)),
+            last.eq(Cat(within, lower | self.superpage.replicate(LEVEL_BITS), upper)),
+        ]
+        with m.If(self.enable & self.any_active):
+            for number, region in enumerate(self.regions):
+                touches = region.active & (region.first <= last) & (first <= region.last)
+                with m.If(touches) if number == 0 else m.Elif(touches):
+                    whole = (region.first <= first) & (last <= region.last)
+                    m.d.comb += self.open.eq(whole & region.read & region.write & region.execute)
         return m
 
 

@@ -99,8 +99,12 @@ class Tlb(wiring.Component):
         The access is permitted and goes to ``ppn``; combinational.
     ppn : ``Out(22)``
         Physical page, in superpages too; combinational.
+    open : ``Out(1)``
+        With ``hit``: PMP permits every access to the page, as it was told with the translation.
     fill : ``In(FillPort(asid_bits))``
         A translation that hits from the next cycle on.
+    fill_open : ``In(1)``
+        With it: ``PmpPage.open``. A change of PMP makes it untrue: flush.
     flush : ``In(FlushPort(asid_bits))``
         What does not hit from the next cycle on. A fill in the same cycle is dropped.
 
@@ -117,7 +121,7 @@ class Tlb(wiring.Component):
         #: What a look-up is compared with. A superpage does not care for the lower half of ``vpn``, a global page not
         #: for the ASID: ``care`` has those bits clear. Flip-flops that are always equal become one in synthesis.
         self._key = data.StructLayout({"vpn": 20, "asid": asid_bits, "valid": 1})
-        self._entry = data.StructLayout({"key": self._key, "care": self._key, "pte": 32, "superpage": 1})
+        self._entry = data.StructLayout({"key": self._key, "care": self._key, "pte": 32, "superpage": 1, "open": 1})
         super().__init__(
             {
                 "enable": In(1),
@@ -129,7 +133,9 @@ class Tlb(wiring.Component):
                 "mxr": In(1),
                 "hit": Out(1),
                 "ppn": Out(22),
+                "open": Out(1),
                 "fill": In(FillPort(asid_bits)),
+                "fill_open": In(1),
                 "flush": In(FlushPort(asid_bits)),
             }
         )
@@ -153,7 +159,7 @@ class Tlb(wiring.Component):
             for number, entry in enumerate(entries):
                 matches = self._matches(entry, self.vpn, self.asid)
                 with m.If(matches) if number == 0 else m.Elif(matches):
-                    m.d.comb += [pte.eq(entry.pte), superpage.eq(entry.superpage)]
+                    m.d.comb += [pte.eq(entry.pte), superpage.eq(entry.superpage), self.open.eq(entry.open)]
             # An empty entry, all zeros, permits nothing.
             m.d.comb += self.hit.eq(permits(pte, self.kind, self.privilege, self.sum, self.mxr))
         low = Mux(superpage, self.vpn[:LEVEL_BITS], pte[10 : 10 + LEVEL_BITS])
@@ -197,4 +203,5 @@ class Tlb(wiring.Component):
                         entry.care.eq(cares),
                         entry.pte.eq(fill.pte),
                         entry.superpage.eq(fill.superpage),
+                        entry.open.eq(self.fill_open),
                     ]

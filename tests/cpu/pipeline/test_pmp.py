@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 
-from rvsim.cpu.pipeline.pmp import Access, Pmp, PmpRegions
+from rvsim.cpu.pipeline.pmp import Access, Pmp, PmpPage, PmpRegions
 from rvsim.isa.protection import PMP_L, PMP_NA4, PMP_NAPOT, PMP_OFF, PMP_R, PMP_TOR, PMP_W, PMP_X
 from rvsim.isa.reference.pmp import Pmp as Reference
 from rvsim.isa.traps import Privilege
@@ -22,23 +22,31 @@ class Protection(wiring.Component):
     """Registers to answers: both units, as a hart joins them."""
 
     def __init__(self, entries):
-        self.registers, self.check = PmpRegions(entries=entries), Pmp(entries=entries)
-        members = {name: self.registers.signature.members[name] for name in ("cfg", "addr", "update")} | {
-            name: self.check.signature.members[name] for name in ("privilege", "kind", "address", "size", "allowed")
+        self.registers, self.check, self.page = (unit(entries=entries) for unit in (PmpRegions, Pmp, PmpPage))
+        names = {
+            self.registers: ("cfg", "addr", "update"),
+            self.check: ("privilege", "kind", "address", "size", "allowed"),
+            self.page: ("enable", "ppn", "superpage", "open"),
         }
+        members = {name: unit.signature.members[name] for unit, those in names.items() for name in those}
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.registers, m.submodules.check = registers, check = self.registers, self.check
+        m.submodules.registers, m.submodules.check, m.submodules.page = self.registers, self.check, self.page
+        registers, check, page = self.registers, self.check, self.page
         for inner, outer in zip((*registers.cfg, *registers.addr), (*self.cfg, *self.addr)):
             m.d.comb += inner.eq(outer)
-        for inner, outer in zip(check.regions, registers.regions):
-            m.d.comb += inner.eq(outer)
-        m.d.comb += [check.any_active.eq(registers.any_active), registers.update.eq(self.update)]
+        for unit in (check, page):
+            m.d.comb += unit.any_active.eq(registers.any_active)
+            for inner, outer in zip(unit.regions, registers.regions):
+                m.d.comb += inner.eq(outer)
+        m.d.comb += registers.update.eq(self.update)
+        for name in ("enable", "ppn", "superpage"):
+            m.d.comb += getattr(page, name).eq(getattr(self, name))
         for name in ("privilege", "kind", "address", "size"):
             m.d.comb += getattr(check, name).eq(getattr(self, name))
-        m.d.comb += self.allowed.eq(check.allowed)
+        m.d.comb += [self.allowed.eq(check.allowed), self.open.eq(page.open)]
         return m
 
 
@@ -134,6 +142,48 @@ def test_many_accesses(entries):
     assert 0.2 < sum(outcomes) / len(outcomes) < 0.8
 
 
+def pages(chooser, addr):
+    """Pages and superpages near the registers' addresses."""
+    for _ in range(20):
+        superpage = chooser.random() < 0.3
+        ppn = ((chooser.choice(addr) if addr else 0) >> 10) + chooser.randrange(-1, 2) & 0x3F_FFFF
+        yield (ppn & ~0x3FF if superpage else ppn), superpage
+
+
+@pytest.mark.parametrize("entries", [0, 4, 16])
+def test_a_page_is_open_if_one_region_opens_it(entries):
+    chooser = random.Random(f"pages {entries}")
+    dut = Protection(entries)
+    run = Runner(dut)
+    answers = []
+    for _ in range(300):
+        cfg, addr = random_registers(chooser, entries)
+        cfg = [byte | PMP_R | PMP_W | PMP_X if chooser.random() < 0.5 else byte for byte in cfg]
+        for number in range(entries):
+            run[dut.cfg[number]], run[dut.addr[number]] = cfg[number], addr[number]
+        run[dut.update], run[dut.enable] = 1, 0
+        run(1)
+        run[dut.update], run[dut.enable] = 0, 1
+        oracle = reference(entries, cfg, addr)
+        for ppn, superpage in pages(chooser, addr):
+            run[dut.ppn], run[dut.superpage] = ppn, superpage
+            start, size = ppn << 12, 1 << (22 if superpage else 12)
+            touching = next(((a, b, c) for a, b, c in oracle.regions() if a < start + size and start < b), None)
+            if touching is None:
+                expected = not entries
+            else:
+                first, end, byte = touching
+                expected = first <= start and start + size <= end and byte & 7 == PMP_R | PMP_W | PMP_X
+            assert run[dut.open] == expected, f"{ppn:#x} {superpage}"
+            places = (start, start + size - 4, start + chooser.randrange(size - 4))
+            if expected:
+                assert all(oracle.allows(place, 4, kind, Privilege.U) for place in places for kind in "rwx")
+            answers.append(expected)
+    run[dut.enable] = 0
+    assert not run[dut.open]
+    assert not entries or 0.1 < sum(answers) / len(answers) < 0.9
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_registers_count_only_after_an_update(engine):
     dut = Protection(4)
@@ -156,6 +206,6 @@ def test_registers_count_only_after_an_update(engine):
     simulate(dut, bench, engine)
 
 
-@pytest.mark.parametrize("unit", [Pmp, PmpRegions])
+@pytest.mark.parametrize("unit", [Pmp, PmpPage, PmpRegions])
 def test_other_numbers_of_entries_are_refused(unit):
     refused(unit, "0 to 16 PMP entries, not 17", entries=17)

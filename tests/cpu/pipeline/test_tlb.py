@@ -27,6 +27,7 @@ class Translation:
     asid: int
     pte: int
     superpage: bool
+    open: bool = False
 
     def translates(self, vpn):
         return self.vpn >> 10 == vpn >> 10 if self.superpage else self.vpn == vpn
@@ -68,6 +69,7 @@ class Model:
 def set_fill(ctx, dut, new):
     for name in ("vpn", "asid", "pte", "superpage"):
         ctx.set(getattr(dut.fill, name), int(getattr(new, name)))
+    ctx.set(dut.fill_open, new.open)
 
 
 async def fill(ctx, dut, new):
@@ -110,7 +112,9 @@ def test_as_a_list(engine, entries):
         flags = ALL if chooser.random() < 0.6 else chooser.getrandbits(8) | PTE_V
         flags = flags & ~PTE_G | chooser.choice((0, 0, PTE_G)) | chooser.choice((0, PTE_U))
         pte = chooser.getrandbits(22) << 10 | flags
-        return Translation(chooser.choice(PAGES), chooser.randrange(3), pte, chooser.random() < 0.25)
+        return Translation(
+            chooser.choice(PAGES), chooser.randrange(3), pte, chooser.random() < 0.25, chooser.random() < 0.5
+        )
 
     async def bench(ctx):
         nonlocal hits
@@ -136,6 +140,7 @@ def test_as_a_list(engine, entries):
             allowed = found and permits(found.pte, kind, privilege, sum_, mxr)
             expected = found.ppn(vpn) if allowed else None
             assert look_up(ctx, dut, vpn, asid, kind, privilege, sum_, mxr) == expected
+            assert expected is None or ctx.get(dut.open) == found.open
             hits += expected is not None
         assert hits > 30
 
