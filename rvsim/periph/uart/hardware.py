@@ -166,14 +166,13 @@ class Uart(wiring.Component):
         """Data sheet, table V: what is pending, by priority, and the THRE interrupt's own state."""
         ier, lsr, iir = registers.ier, registers.lsr.value, registers.iir
         transmitter_interrupt, identity, pending = Signal(init=1), Signal(3), Signal()
-        filled = Mux(fifos_enabled, receiver.level >= Array(_TRIGGERS)[trigger], receiver.level != 0)
+        filled = ~fifos_enabled | (receiver.level >= Array(_TRIGGERS)[trigger])
+        waits = registers.ier.value.erbfi & (receiver.level != 0)
         m.d.comb += pending.eq(1)
         with m.If(ier.value.elsi & (lsr.oe | lsr.pe | lsr.fe | lsr.bi)):
             m.d.comb += identity.eq(_LINE)
-        with m.Elif(ier.value.erbfi & filled):
-            m.d.comb += identity.eq(_DATA)
-        with m.Elif(ier.value.erbfi & (receiver.level != 0) & receiver.expired):
-            m.d.comb += identity.eq(_TIMEOUT)
+        with m.Elif(waits & (receiver.expired | filled)):
+            m.d.comb += identity.eq(Mux(filled, _DATA, _TIMEOUT))
         with m.Elif(ier.value.etbei & transmitter_interrupt):
             m.d.comb += identity.eq(_TRANSMITTER)
         with m.Else():

@@ -72,12 +72,12 @@ class Queue(wiring.Component):
             write.data.eq(self.value),
             write.en.eq(self.push & (~crowded | self.single)),
         ]
-        with m.If(self.pop):
-            m.d.sync += first.eq(first + 1)
         with m.If(self.clear):
             m.d.sync += self.level.eq(0)
-        with m.Elif(self.push & ~crowded & ~self.pop):
+        with m.Elif(self.pop):
+            m.d.sync += first.eq(first + 1)
+            with m.If(~self.push):
+                m.d.sync += self.level.eq(self.level - 1)
+        with m.Elif(self.push & ~self.full):
             m.d.sync += self.level.eq(self.level + 1)
-        with m.Elif(self.pop & ~self.push):
-            m.d.sync += self.level.eq(self.level - 1)
         return m

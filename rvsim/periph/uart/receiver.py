@@ -94,12 +94,12 @@ class Receiver(wiring.Component):
         m.d.comb += [
             queue.single.eq(self.single),
             queue.clear.eq(self.clear),
-            queue.pop.eq(self.pop & (queue.level != 0)),
             queue.push.eq(self.looped | arrived | broken),
             self.level.eq(queue.level),
             self.oldest.eq(Mux(queue.level == 0, 0, queue.oldest[:8])),
-            self.overrun.eq(queue.push & queue.full & ~queue.pop),
         ]
+        with m.If(self.pop):
+            m.d.comb += queue.pop.eq(queue.level != 0)
         with m.If(self.looped):
             m.d.comb += queue.value.eq(self.value)
         with m.Elif(arrived):
@@ -140,18 +140,24 @@ class Receiver(wiring.Component):
 
     def _reveal(self, m: Module, queue: Queue) -> None:
         """An error shows when its character becomes the oldest; how many wait in the FIFO is counted."""
-        fresh, faults = Signal(), Signal(range(FIFO_DEPTH + 1))
-        replaced = self.overrun & self.single
-        m.d.sync += fresh.eq(queue.push & (queue.level == 0) | queue.pop | replaced)
+        fresh, faults, replaced = Signal(), Signal(range(FIFO_DEPTH + 1)), Signal()
+        m.d.comb += self.faulty.eq(faults != 0)
+        m.d.sync += fresh.eq(0)
         with m.If(fresh & (queue.level != 0)):
             m.d.comb += self.errors.eq(queue.oldest[8:])
-        comes = queue.push & (~self.overrun | self.single) & queue.value[8:].any()
-        goes = (queue.pop | replaced) & queue.oldest[8:].any()
-        m.d.comb += self.faulty.eq(faults != 0)
+        with m.If(queue.push | queue.pop):
+            comes = queue.push & (~self.overrun | self.single) & queue.value[8:].any()
+            goes = (queue.pop | replaced) & queue.oldest[8:].any()
+            m.d.comb += [
+                self.overrun.eq(queue.push & queue.full & ~queue.pop),
+                replaced.eq(self.overrun & self.single),
+            ]
+            m.d.sync += [
+                fresh.eq(queue.pop | replaced | (queue.level == 0)),
+                faults.eq(faults + comes - goes),
+            ]
         with m.If(self.clear):
             m.d.sync += faults.eq(0)
-        with m.Elif(queue.push | queue.pop):
-            m.d.sync += faults.eq(faults + comes - goes)
 
     def _time_out(self, m: Module, queue: Queue) -> None:
         """Reads start the time anew; arrivals do so only as long as it is not over."""

@@ -80,36 +80,36 @@ class Transmitter(wiring.Component):
         """The shift register takes the oldest character, or past an empty FIFO the one being written."""
         m = Module()
         m.submodules.transmit_fifo = queue = Queue(8)
-        shift, busy, loops = Signal(8), Signal(), Signal()
-        leaves, free, begin = Signal(), Signal(), Signal()
-        finished = busy & ~self._counting(m, begin)
+        shift, busy, loops, free, begin = Signal(8), Signal(), Signal(), Signal(), Signal()
+        counting = self._counting(m, begin)
         m.d.comb += [
             self.empty.eq(queue.level == 0),
             self.idle.eq(self.empty & ~busy),
             self.tx.payload.eq(shift),
-            self.tx.valid.eq(finished & ~loops),
+            self.tx.valid.eq(busy & ~counting & ~loops),
             self.looping.eq(busy & loops),
-            self.looped.eq(finished & loops),
+            self.looped.eq(busy & ~counting & loops),
             self.character_out.eq(shift),
-            leaves.eq(finished & (loops | self.tx.ready)),
-            free.eq(~busy | leaves),
-            begin.eq(free & (~self.empty | self.write)),
-        ]
-        with m.If(begin):
-            m.d.sync += [busy.eq(1), loops.eq(self.loop), shift.eq(Mux(self.empty, self.value, queue.oldest))]
-        with m.Elif(leaves):
-            m.d.sync += busy.eq(0)
-        m.d.comb += [
             queue.single.eq(self.single),
             queue.clear.eq(self.clear),
             queue.value.eq(self.value),
-            queue.push.eq(self.write & ~(free & self.empty)),
-            queue.pop.eq(free & ~self.empty),
             self.filled.eq(queue.push),
-            self.emptied.eq(
-                Mux(self.empty, self.write & free, self.clear | (queue.level == 1) & queue.pop & ~queue.push)
-            ),
+            free.eq(~busy),
         ]
+        with m.If(busy & ~counting & (loops | self.tx.ready)):
+            m.d.comb += free.eq(1)
+            m.d.sync += busy.eq(0)
+        with m.If(~self.empty):
+            m.d.comb += [
+                queue.push.eq(self.write),
+                queue.pop.eq(free),
+                begin.eq(free),
+                self.emptied.eq(self.clear | free & (queue.level == 1) & ~self.write),
+            ]
+        with m.Elif(self.write):
+            m.d.comb += [queue.push.eq(~free), begin.eq(free), self.emptied.eq(free)]
+        with m.If(begin):
+            m.d.sync += [busy.eq(1), loops.eq(self.loop), shift.eq(Mux(self.empty, self.value, queue.oldest))]
         return m
 
     def _counting(self, m: Module, begin: Signal) -> Signal:
