@@ -31,10 +31,10 @@ class Slow(wiring.Component):
 
 
 @pytest.fixture
-def simulate():
+def simulate(engine):
     def run(scenario):
         slow = Slow()
-        simulator = Simulator(slow)
+        simulator = Simulator(slow, engine=engine)
         simulator.add_clock(1e-6)
 
         async def testbench(context):

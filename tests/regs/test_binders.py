@@ -118,7 +118,7 @@ def held(context, registers):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_twin_and_hardware_agree_on_random_accesses_and_events(seed):
+def test_twin_and_hardware_agree_on_random_accesses_and_events(seed, engine):
     twin, registers, log = ExampleTwin(), Registers(MAP), []
 
     async def testbench(context):
@@ -163,21 +163,21 @@ def test_twin_and_hardware_agree_on_random_accesses_and_events(seed):
     async def watch(context):
         await monitor(context, registers, log)
 
-    simulator = Simulator(registers)
+    simulator = Simulator(registers, engine=engine)
     simulator.add_clock(1e-6)
     simulator.add_testbench(watch, background=True)
     simulator.add_testbench(testbench)
     simulator.run()
 
 
-def simulate(registers, testbench):
-    simulator = Simulator(registers)
+def simulate(registers, testbench, engine):
+    simulator = Simulator(registers, engine=engine)
     simulator.add_clock(1e-6)
     simulator.add_testbench(testbench)
     simulator.run()
 
 
-def test_an_event_in_the_cycle_of_the_read_that_clears_it_is_not_lost():
+def test_an_event_in_the_cycle_of_the_read_that_clears_it_is_not_lost(engine):
     registers = Registers(MAP)
 
     async def testbench(context):
@@ -190,10 +190,10 @@ def test_an_event_in_the_cycle_of_the_read_that_clears_it_is_not_lost():
         context.set(registers.mixed.events, {})
         assert await initiator.read(0, 4) >> 20 & 15 == 0b0110
 
-    simulate(registers, testbench)
+    simulate(registers, testbench, engine)
 
 
-def test_an_access_is_answered_in_the_next_cycle_and_once():
+def test_an_access_is_answered_in_the_next_cycle_and_once(engine):
     registers = Registers(MAP)
 
     async def testbench(context):
@@ -211,10 +211,10 @@ def test_an_access_is_answered_in_the_next_cycle_and_once():
         await context.tick()
         assert not context.get(bus.ack)
 
-    simulate(registers, testbench)
+    simulate(registers, testbench, engine)
 
 
-def test_no_request_without_both_cyc_and_stb():
+def test_no_request_without_both_cyc_and_stb(engine):
     registers = Registers(MAP)
 
     async def testbench(context):
@@ -226,7 +226,7 @@ def test_no_request_without_both_cyc_and_stb():
             ack, err = await context.tick().sample(bus.ack, bus.err).repeat(3)
             assert not ack and not err
 
-    simulate(registers, testbench)
+    simulate(registers, testbench, engine)
 
 
 @pytest.fixture

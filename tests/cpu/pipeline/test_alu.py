@@ -23,7 +23,7 @@ def operands(insn, rs1, second):
 
 
 @pytest.mark.parametrize("insn", EXECUTED, ids=lambda insn: insn.name)
-def test_instruction(insn):
+def test_instruction(insn, engine):
     chooser = random.Random(insn.name)
     pairs = [(a, b) for a in EDGES for b in EDGES[::3]]
     pairs += [(chooser.getrandbits(32), chooser.getrandbits(32)) for _ in range(200)]
@@ -38,7 +38,7 @@ def test_instruction(insn):
             expected = evaluate(insn.effect(Rd).value, values)
             assert ctx.get(alu.result) == expected, f"{insn.name} {rs1:#x}, {second:#x}"
 
-    simulator = Simulator(alu)
+    simulator = Simulator(alu, engine=engine)
     simulator.add_testbench(bench)
     simulator.run()
 

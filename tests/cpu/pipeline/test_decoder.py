@@ -10,7 +10,7 @@ from rvsim.isa import IsaConfig
 from rvsim.isa.tables import find, instructions
 
 
-def check(config, words):
+def check(config, words, engine):
     """The decoder says of each word what the tables say."""
     decoder = Decoder(config)
     assert set(decoder.names) == {insn.name for insn in instructions(config) if insn.length == 4}
@@ -37,7 +37,7 @@ def check(config, words):
             got = {name: ctx.get(getattr(decoder, name)) for name in expected}
             assert got == expected, f"{word:#010x} {insn.name}"
 
-    simulator = Simulator(decoder)
+    simulator = Simulator(decoder, engine=engine)
     simulator.add_testbench(bench)
     simulator.run()
 
@@ -49,19 +49,19 @@ def encodings(chooser, each):
             yield chooser.getrandbits(8 * insn.length) & ~insn.mask | insn.match
 
 
-def test_every_instruction():
+def test_every_instruction(engine):
     chooser = random.Random(1)
-    check(IsaConfig(), list(encodings(chooser, 12)))
+    check(IsaConfig(), list(encodings(chooser, 12)), engine)
 
 
-def test_reserved_encodings_and_noise():
+def test_reserved_encodings_and_noise(engine):
     chooser = random.Random(2)
     reserved = [0x0000, 0x6101, 0x6001, 0x6081, 0x4002, 0x8002, 0x9002, 0x9C01, 0x1002, 0x9001, 0x2000, 0xE000]
     noise = [chooser.getrandbits(16) for _ in range(400)] + [chooser.getrandbits(32) | 3 for _ in range(400)]
-    check(IsaConfig(), [*reserved, 0xFFFF_FFFF, *noise])
+    check(IsaConfig(), [*reserved, 0xFFFF_FFFF, *noise], engine)
 
 
 @pytest.mark.parametrize("text", ["rv32i", "rv32ima", "rv32imac_zba"])
-def test_only_instructions_of_the_configuration(text):
+def test_only_instructions_of_the_configuration(text, engine):
     chooser = random.Random(text)
-    check(IsaConfig.parse(text), list(encodings(chooser, 2)))
+    check(IsaConfig.parse(text), list(encodings(chooser, 2)), engine)
