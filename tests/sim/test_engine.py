@@ -95,8 +95,7 @@ class Synchronized(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = ClockDomain(async_reset=True)
-        # Registers without reset would differ: pysim clocks them at the edge of an asynchronous reset, too.
-        m.submodules.ffs = FFSynchronizer(self.i, self.o, reset_less=False)
+        m.submodules.ffs = FFSynchronizer(self.i, self.o)
         m.submodules.reset = ResetSynchronizer(self.arst)
         m.d.sync += self.count.eq(self.count ^ self.o)
         return m
