@@ -182,7 +182,7 @@ class PmpPage(wiring.Component):
     enable : ``In(1)``
         Look; without it the page is not open.
     ppn : ``In(22)``, superpage : ``In(1)``
-        The page.
+        The page; the lower half of a superpage's number is zero.
     open : ``Out(1)``
         All of it may be read, written and executed.
 
@@ -212,11 +212,9 @@ class PmpPage(wiring.Component):
         if not self._entries:
             m.d.comb += self.open.eq(self.enable)
         first, last = Signal(32), Signal(32)
-        upper, lower = self.ppn[LEVEL_BITS:], self.ppn[:LEVEL_BITS]
-        within = Const(-1, LEVEL_BITS)
         m.d.comb += [
-            first.eq(Cat(Const(0, LEVEL_BITS), lower & ~self.superpage.replicate(LEVEL_BITS), upper)),
-            last.eq(Cat(within, lower | self.superpage.replicate(LEVEL_BITS), upper)),
+            first.eq(Cat(Const(0, LEVEL_BITS), self.ppn)),
+            last.eq(first | Cat(Const(-1, LEVEL_BITS), self.superpage.replicate(LEVEL_BITS))),
         ]
         with m.If(self.enable & self.any_active):
             for number, region in enumerate(self.regions):
