@@ -134,7 +134,8 @@ class Registers(wiring.Component):
         """Registers follow the hardware unless the access of this cycle says otherwise."""
         m = Module()
         bus = self.bus
-        legal, request = Signal(), Signal()
+        legal = Signal()
+        request = Signal()
         m.d.comb += legal.eq(self._legal())
         # Where every access is a whole word this is no logic at all.
         whole = min(self.map.sizes) == DATA_WIDTH // 8

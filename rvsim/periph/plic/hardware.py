@@ -71,9 +71,13 @@ class Plic(wiring.Component):
 
     def _gateways(self, m: Module, registers: Registers, numbers: list[Signal]) -> Signal:
         """Forward requests, and take claims and completions; whether something became pending in the last cycle."""
-        pending, claimed = registers.pending, Signal(self._sources)
-        waiting, changed = Value.cast(pending.value)[: self._sources], Signal()
-        raised, claiming, completing = (Signal(self._sources) for _ in range(3))
+        pending = registers.pending
+        waiting = Value.cast(pending.value)[: self._sources]
+        changed = Signal()
+        claimed = Signal(self._sources)
+        raised = Signal(self._sources)
+        claiming = Signal(self._sources)
+        completing = Signal(self._sources)
         m.d.comb += raised.eq(self.sources & ~(waiting | claimed))
         for claim, enable, number in zip(registers.claim, registers.enable, numbers):
             with m.If(claim.read & (number != 0)):

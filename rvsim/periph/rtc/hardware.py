@@ -78,7 +78,9 @@ class Rtc(wiring.Component):
         m = Module()
         m.submodules.registers = registers = Registers(RTC)
         connect(m, flipped(self.bus), registers.bus)
-        time, time_offset, time_latch = Signal(_BITS), Signal(_BITS), Signal(32)
+        time = Signal(_BITS)
+        time_offset = Signal(_BITS)
+        time_latch = Signal(32)
         m.d.comb += [
             time.eq(self.now + time_offset),
             registers.time_low.driven.eq(time[:32]),
@@ -95,7 +97,9 @@ class Rtc(wiring.Component):
 
     def _alarm(self, m: Module, registers: Registers, time: Signal) -> None:
         """What happens in the cycle of an access is older than the access: an acknowledgement does not swallow it."""
-        armed, due, interrupt_pending = registers.alarm_status, Signal(), Signal()
+        armed = registers.alarm_status
+        due = Signal()
+        interrupt_pending = Signal()
         with m.If(armed.value.armed):
             m.d.comb += due.eq(Cat(registers.alarm_low.value, registers.alarm_high.value) <= time)
         m.d.comb += [

@@ -113,8 +113,10 @@ class Uart(wiring.Component):
 
         As in the twin a character that waits survives *enabling* the FIFOs, and not disabling them.
         """
-        fifos_enabled, trigger = Signal(), Signal(2)
-        written, value = Signal(), Signal(layout_of(UART["fcr"]))
+        fifos_enabled = Signal()
+        trigger = Signal(2)
+        written = Signal()
+        value = Signal(layout_of(UART["fcr"]))
         m.d.sync += written.eq(registers.fcr.written)
         with m.If(registers.fcr.written):
             m.d.sync += Value.cast(value).eq(registers.fcr.data)
@@ -165,7 +167,9 @@ class Uart(wiring.Component):
     ) -> None:
         """Data sheet, table V: what is pending, by priority, and the THRE interrupt's own state."""
         ier, lsr, iir = registers.ier, registers.lsr.value, registers.iir
-        transmitter_interrupt, identity, pending = Signal(init=1), Signal(3), Signal()
+        transmitter_interrupt = Signal(init=1)
+        identity = Signal(3)
+        pending = Signal()
         filled = ~fifos_enabled | (receiver.level >= Array(_TRIGGERS)[trigger])
         waits = registers.ier.value.erbfi & (receiver.level != 0)
         m.d.comb += pending.eq(1)

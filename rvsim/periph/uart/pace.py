@@ -63,7 +63,8 @@ class Pace(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """An accumulator of fractions of a cycle."""
         m = Module()
-        phase, following = Signal(range(self._clock)), Signal(range(2 * self._clock))
+        phase = Signal(range(self._clock))
+        following = Signal(range(2 * self._clock))
         m.d.comb += following.eq(phase + CLOCK_HZ)
         with m.If(self.running):
             m.d.comb += self.tick.eq(following >= self._clock)

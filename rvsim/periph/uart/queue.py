@@ -61,7 +61,8 @@ class Queue(wiring.Component):
         m = Module()
         m.submodules.rows = rows = Memory(shape=self._width, depth=FIFO_DEPTH, init=[])
         write, read = rows.write_port(), rows.read_port(domain="comb")
-        first, crowded = Signal(range(FIFO_DEPTH)), Signal()
+        first = Signal(range(FIFO_DEPTH))
+        crowded = Signal()
         m.d.comb += [
             self.full.eq(Mux(self.single, self.level != 0, self.level == FIFO_DEPTH)),
             crowded.eq(self.full & ~self.pop),

@@ -121,7 +121,9 @@ class Receiver(wiring.Component):
     def _timed_line(self, m: Module, queue: Queue, closed: Value) -> tuple[Value, Value]:
         """A character is taken at its start bit, if there will be room, and arrives when its time is over."""
         m.submodules.timer = timer = Timer()
-        shift, busy, arrived = Signal(8), Signal(), Signal()
+        shift = Signal(8)
+        busy = Signal()
+        arrived = Signal()
         start = Signal()
         depth = Mux(self.single, 1, FIFO_DEPTH)
         m.d.comb += [
@@ -140,7 +142,9 @@ class Receiver(wiring.Component):
 
     def _reveal(self, m: Module, queue: Queue) -> None:
         """An error shows when its character becomes the oldest; how many wait in the FIFO is counted."""
-        fresh, faults, replaced = Signal(), Signal(range(FIFO_DEPTH + 1)), Signal()
+        fresh = Signal()
+        faults = Signal(range(FIFO_DEPTH + 1))
+        replaced = Signal()
         m.d.comb += self.faulty.eq(faults != 0)
         m.d.sync += fresh.eq(0)
         with m.If(fresh & (queue.level != 0)):

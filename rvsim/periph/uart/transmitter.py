@@ -80,7 +80,11 @@ class Transmitter(wiring.Component):
         """The shift register takes the oldest character, or past an empty FIFO the one being written."""
         m = Module()
         m.submodules.transmit_fifo = queue = Queue(8)
-        shift, busy, loops, free, begin = Signal(8), Signal(), Signal(), Signal(), Signal()
+        shift = Signal(8)
+        busy = Signal()
+        loops = Signal()
+        free = Signal()
+        begin = Signal()
         counting = self._counting(m, begin)
         m.d.comb += [
             self.empty.eq(queue.level == 0),
