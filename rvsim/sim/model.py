@@ -7,6 +7,7 @@ import gc
 import hashlib
 import marshal
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,9 +23,13 @@ from .code.functions import Program
 from .code.layout import Buffer, Layout, MemoryPlace, lay_out
 from .conditions import compile_condition
 from .graph import lowering
+from .graph.graph import SHIFT
 from .graph.paths import Bit, Bits
 from .names import Names, signal_names
 from .options import DEFAULT, Options
+
+#: Calls within each other that a translation may take; Python's own limit is meant for mistakes.
+DEPTH = 1_000_000
 
 
 class Model:
@@ -63,11 +68,13 @@ class Model:
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
-        started, collects = time.perf_counter(), gc.isenabled()
+        started, collects, limit = time.perf_counter(), gc.isenabled(), sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, DEPTH))  # decisions are nested as deep as the design's
         gc.disable()  # all of the many small objects stay: looking for garbage takes a quarter of the time
         try:
             yield
         finally:
+            sys.setrecursionlimit(limit)
             if collects:
                 gc.enable()
         self.spent[step] += time.perf_counter() - started
@@ -100,6 +107,16 @@ class Model:
         """The same as bits of the graph."""
         return self.design.value(self.nets(signal))
 
+    def is_computed(self, signal: object) -> bool:
+        """Whether a signal is combinational, if only as another name for an input or a register."""
+        value = amaranth.Value.cast(self.names[signal] if isinstance(signal, str) else signal)
+        while not isinstance(value, amaranth.Signal):  # a field of a structure
+            value = value.value if isinstance(value, private.Slice) else value.operands[0]
+        nodes = self.design.graph.nodes
+        return value in self.netlist.combinational or any(
+            bit < 2 or nodes[bit >> SHIFT].op != "state" for bit in self.bits(signal)
+        )
+
     def condition(self, condition: object) -> Bit:
         """The bit that a condition stands for: a signal that is not zero, or a text (:mod:`rvsim.sim.conditions`)."""
         if isinstance(condition, str):
@@ -107,8 +124,17 @@ class Model:
         return self.design.graph.operator("b", (self.bits(condition),), 1)[0]
 
     def condition_key(self, condition: object) -> object:
-        """What names a condition in a cache."""
-        return condition if isinstance(condition, str) else self.nets(condition)
+        """What names a condition in a cache: a text, and the nets of every signal that it names."""
+        if not isinstance(condition, str):
+            return self.nets(condition)
+        named: list[netlist.Nets] = []
+
+        def signal(name: str) -> Bits:
+            named.append(self.nets(name))
+            return self.design.value(named[-1])
+
+        compile_condition(condition, self.design.graph, signal)
+        return (condition, *named)
 
     def begin_edges(self, buffer: Buffer) -> bool:
         """Say what clocks and resets are before the first instant; whether one of them rises in it.
@@ -135,7 +161,9 @@ class Model:
             number, index = self.netlist.memories.get(name._memory), name._index
         elif isinstance(name, str) and name.endswith("]") and name not in self.names.table:
             memory, _, text = name[:-1].rpartition("[")
-            number, index = self.memories.table.get(memory), int(text, 0) if text.isalnum() else -1
+            if not text.isdecimal():
+                return None
+            number, index = self.memories.table.get(memory), int(text)
         else:
             return None
         if number is None:
@@ -165,7 +193,8 @@ class Model:
         Parameters
         ----------
         key
-            Plain data (numbers, texts, tuples) that, beside the design, decides what is written.
+            Plain data (numbers, texts, tuples) that, beside the design's cells, decides what is written. Signals stand
+            in it as nets: their names are not in the cells, and numbers of nodes depend on what was asked before.
         write
             Adds functions to a program; what it returns (plain data) is kept along with the code as ``extra``.
         passes
@@ -194,7 +223,7 @@ _HERE = os.path.dirname(__file__)
 #: Folders whose files decide the machine code.
 _DIRECTORIES = (
     _HERE,
-    *(os.path.join(_HERE, room) for room in ("netlist", "graph", "code", "waves")),
+    *(os.path.join(_HERE, room) for room in ("netlist", "graph", "code", "engine", "waves")),
     os.path.dirname(cache.__file__),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import operator
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -221,7 +222,7 @@ class Runner(Waveforms):
                 port.serve()
 
     def _holds(self, conditions: tuple) -> bool:
-        return any(self._peek((self.model.condition(c),)) for c in conditions)
+        return any(self._peek((self.model.condition(c),), self.model.condition_key(c)) for c in conditions)
 
     # -- looking and changing
 
@@ -244,28 +245,30 @@ class Runner(Waveforms):
             There is no such signal; the message has near matches.
         """
         row = self.model.row(signal)
-        return self._peek(self.model.bits(signal)) if row is None else peek_row(self._buffer, *row)
+        if row is not None:
+            return peek_row(self._buffer, *row)
+        return self._peek(self.model.bits(signal), self.model.nets(signal))
 
-    def _peek(self, bits: Bits) -> int:
+    def _peek(self, bits: Bits, key: object) -> int:
         value, layout, nodes = 0, self._layout, self.model.design.graph.nodes
         for position, bit in enumerate(bits):
             if bit < 2:
                 value |= bit << position
                 continue
             if nodes[bit >> SHIFT].op != "state":
-                return self._look(bits)
+                return self._look(bits, key)
             value |= layout.peek(self._buffer, bit) << position
         return value
 
-    def _look(self, bits: Bits) -> int:
+    def _look(self, bits: Bits, key: object) -> int:
         """A combinational value, by a function that is compiled when it is first asked for: for all signals at once."""
         if bits not in self._lookers:
             design = self.model.design
             wanted = list(dict.fromkeys(design.value(nets) for nets in self.model.netlist.signals.values()))
-            key = ("look", self.model.signals_digest)
+            name: object = ("look", self.model.signals_digest)
             if bits not in wanted:
-                wanted, key = [bits], ("look", bits)
-            code = self.model.compile(key, lambda program: program.look(wanted), FEW_PASSES)
+                wanted, name = [bits], ("look at", key)
+            code = self.model.compile(name, lambda program: program.look(wanted), FEW_PASSES)
             function = code.function("look", None, ctypes.c_void_p, ctypes.c_void_p)
             places = [tuple(place) for place in code.extra]
             out = ctypes.create_string_buffer(max((offset + size for offset, size in places), default=8) + 8)
@@ -288,7 +291,8 @@ class Runner(Waveforms):
         row = self.model.row(signal)
         bits = () if row else self.model.bits(signal)
         width = row[0].width if row else len(bits)
-        if any(bit < 2 or self.model.design.graph.nodes[bit >> SHIFT].op != "state" for bit in bits):
+        value = operator.index(value)
+        if row is None and self.model.is_computed(signal):
             raise ValueError(f"{signal!r} is combinational: change what it is computed from")
         if not -(1 << width) >> 1 <= value < 1 << width:
             raise ValueError(f"{value} does not fit into {signal!r}, which has {width} bits")

@@ -146,14 +146,16 @@ class Receiver(_Port):
         rows = [(first + n) % self.depth for n in range(level)]
         items = self._rows[rows].tolist() if self._rows.ndim == 1 else [self._raw(row) for row in rows]
         self._run[self.outer] = (first + level) % (2 * self.depth)
-        if self.callback is None:
-            self._kept += items
-        else:
-            self.callback([self._decode(raw) for raw in items])
+        self._kept += items
+        if self.callback is not None:
+            self.callback([self._decode(raw) for raw in self._kept])
+            self._kept.clear()  # if it raises, they stay for `read`
 
     def read(self) -> list:
         """All items that have arrived since the last time, in the payload's shape."""
+        callback, self.callback = self.callback, None
         self.serve()
+        self.callback = callback
         items, self._kept = self._kept, []
         return [self._decode(raw) for raw in items]
 

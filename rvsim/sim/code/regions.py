@@ -74,8 +74,8 @@ class PlacedArm:
 CHEAP = {"~", "+", "-", "&", "|", "^", "<<", "u>>", "s>>", "b", "r|", "r&", "r^", "in", "part"}
 CHEAP |= {"==", "!=", "u<", "u>", "u<=", "u>=", "s<", "s>", "s<=", "s>="}
 
-#: Their greatest width, and the most places: a limit to the growth of the code.
-NARROW, PLACES = 128, 24
+#: Their greatest width, the most places, and how many may be made of each other: limits to the growth of the code.
+NARROW, PLACES, CHAIN = 128, 24, 8
 
 
 @dataclass
@@ -90,6 +90,8 @@ class Placement:
     uses: dict[int, dict[Region, None]] = field(default_factory=dict)
     #: Nodes that are computed anew wherever they are needed.
     inline: set[int] = field(default_factory=set)
+    #: How many such nodes are made of each other, up to the last one.
+    chain: dict[int, int] = field(default_factory=dict)
 
     def use(self, value: Bits, region: Region) -> None:
         """A value is needed in a region."""
@@ -133,6 +135,9 @@ class Placement:
                 places = self._apart(number, region)
                 if len(places) > 1:
                     self.inline.add(number)
+                    for bit in (bit for value in node.args for bit in value):
+                        below = bit >> SHIFT
+                        self.chain[below] = max(self.chain.get(below, 0), self.chain.get(number, 0) + 1)
                 for value in node.args:
                     for place in places:
                         self.use(value, place)
@@ -140,7 +145,9 @@ class Placement:
     def _apart(self, number: int, region: Region) -> list[Region]:
         """The places that need a cheap node, if at most one of them is reached in a step; else the one around them."""
         node, found = self.graph.nodes[number], []
-        if node.op not in CHEAP or node.width > NARROW or not self.options.chosen("inline", number):
+        if self.chain.get(number, 0) >= CHAIN or not self.options.chosen("inline", number):
+            return [region]
+        if node.op not in CHEAP or node.width > NARROW:
             return [region]
         for place in sorted(self.uses[number], key=lambda place: place.depth):
             if any(other.common(place) is other for other in found):

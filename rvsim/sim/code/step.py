@@ -9,7 +9,7 @@ from rvsim.native.ir import Function, Value
 from .. import netlist as nl
 from ..graph.graph import SHIFT, Arm, Graph, State
 from ..graph.lowering import Design, Message, Register, Write
-from ..graph.paths import Bit, Bits, Path, extend
+from ..graph.paths import Bit, Bits, Path, exclusive, extend
 from ..options import DEFAULT, Options
 from .emitter import Emitter
 from .layout import LOST, VIOLATED, Layout, storage_bits
@@ -214,7 +214,7 @@ class Step:
             action = self._action(arm.region, run, arm.value)
             action.fills, action.module, action.location = number, node.module, arm.location or node.location
             for path, earlier in made:
-                if node.op == "list" and (path is None or not _exclusive(path, arm.path)):
+                if node.op == "list" and (path is None or not exclusive(path, arm.path)):
                     action.after.add(earlier)
             made.append((arm.path, action))
         self._made[number] = [action for _, action in made]
@@ -244,7 +244,7 @@ class Step:
             action = self._sink(arm.region, run, arm.value)
             action.stores, action.module, action.location = state, cell.module, arm.location or cell.location
             for path, earlier in made:
-                if not _exclusive(path, arm.path):
+                if not exclusive(path, arm.path):
                     action.after.add(earlier)
             made.append((arm.path, action))
 
@@ -304,12 +304,6 @@ class Step:
             f.store(fired | LOST, state.at(layout.fired))
 
         f.if_else(used.ule(layout.log_bytes - size), add, lose)
-
-
-def _exclusive(a: Path, b: Path) -> bool:
-    from ..graph.paths import exclusive
-
-    return exclusive(a, b)
 
 
 def store_at(f: Function, base: Value, offset: int) -> Callable[[Value], None]:

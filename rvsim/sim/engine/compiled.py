@@ -53,12 +53,11 @@ class Compiled:
         self._watch = code.function("watch", None, ctypes.c_void_p, ctypes.c_void_p) if self.watches else None
         self.buffer = initial(self.design, self.layout)
         self.messages = Messages(self.design, self.layout, self.buffer)
-        self._reset_image = self.buffer[: self.layout.size]
         self._address = ctypes.c_void_p(address_of(self.buffer))
         size = max((offset + length for offset, length in self.places), default=8)
         self.seen = bytearray(size)
         self._seen_address = ctypes.c_void_p(address_of(self.seen))
-        self.reset()
+        self._begin()
 
     def _write(self, program: Program) -> list[tuple[int, int]]:
         program.instant()
@@ -68,8 +67,12 @@ class Compiled:
 
     def reset(self) -> None:
         """Back to the beginning; clocks and resets count as having been what they are now."""
+        fresh = initial(self.design, self.layout)  # no copy is kept: memories may be large
+        self.buffer[: self.layout.size] = fresh[: self.layout.size]
+        self._begin()
+
+    def _begin(self) -> None:
         self.messages.forget(waiting=True)
-        self.buffer[: self.layout.size] = self._reset_image
         self.look()
         self.model.begin_edges(self.buffer)
         self.stale, self.armed, self.unwatched = False, True, True

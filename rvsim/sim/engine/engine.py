@@ -43,6 +43,8 @@ class CompiledEngine(private.BaseEngine):
         self.plain: dict[int, Slot] = {}
         self._writers: list = []
         self._deltas = 0
+        #: Contents of memories when they were last handed to a waveform writer.
+        self._rows: dict[int, bytes] = {}
 
     @property
     def state(self) -> State:
@@ -175,7 +177,7 @@ class CompiledEngine(private.BaseEngine):
         compiled = self._compiled
         if compiled.stale:
             compiled.look()
-        after = compiled.seen
+        after, rows = compiled.seen, list(self._changed_rows())
         for writer in self._writers:
             stamp = self._state.timeline.now + self._deltas * writer.fs_per_delta
             for signal, index in compiled.index.items():
@@ -183,10 +185,25 @@ class CompiledEngine(private.BaseEngine):
                 if before[offset : offset + size] != after[offset : offset + size]:
                     writer.update_signal(stamp, signal)
             for item in changed:
-                if isinstance(item, tuple):
-                    writer.update_memory(stamp, *item)
-                elif type(item) is Slot:  # the test bench's own
+                if type(item) is Slot:  # the test bench's own
                     writer.update_signal(stamp, item.signal)
+                elif isinstance(item, tuple) and item[0] not in compiled.netlist.memories:
+                    writer.update_memory(stamp, *item)
+            for memory, address in rows:
+                writer.update_memory(stamp, memory, address)
+
+    def _changed_rows(self) -> Iterator[tuple[object, int]]:
+        """Rows of the design's memories that are not what they were the last time."""
+        for memory, number in self._compiled.netlist.memories.items():
+            place = self._compiled.layout.memories[number]
+            now = self._compiled.buffer[place.offset : place.offset + place.depth * place.row_bytes]
+            before = self._rows.get(number)
+            self._rows[number] = now
+            if before is not None and before != now:
+                size = place.row_bytes
+                for row in range(place.depth):
+                    if before[row * size : (row + 1) * size] != now[row * size : (row + 1) * size]:
+                        yield memory, row
 
     def advance(self) -> bool:
         """Run everything of this moment, then go on to the next one; whether somebody still has something to do."""
@@ -213,6 +230,8 @@ class CompiledEngine(private.BaseEngine):
         )
         try:
             self._writers.append(writer)
+            self._rows.clear()
+            list(self._changed_rows())
             yield
         finally:
             writer.close(self._state.timeline.now + self._deltas * writer.fs_per_delta)

@@ -25,13 +25,15 @@ class Slot(private.BaseSignalState):
         The committed value.
     next
         The value after the next commit.
+    changes
+        How often it has changed: two more mean another edge of the same kind.
     edges
         Whoever waits for one edge of this one-bit signal, and is forgotten then (:class:`.waits.TickWait`).
     is_comb
         The design drives it combinationally: test benches may not.
     """
 
-    __slots__ = ("_pending", "curr", "edges", "is_comb", "mask", "next", "sign", "signal", "wakers")
+    __slots__ = ("_pending", "changes", "curr", "edges", "is_comb", "mask", "next", "sign", "signal", "wakers")
 
     def __init__(self, signal: object, pending: dict) -> None:
         self.signal, self._pending = signal, pending
@@ -40,7 +42,7 @@ class Slot(private.BaseSignalState):
         self.sign = 1 << (width - 1) if signal.shape().signed and width else 0
         self.wakers: list[Callable] = []
         self.edges: list[object] = []
-        self.is_comb = False
+        self.is_comb, self.changes = False, 0
         self.reset()
 
     def reset(self) -> None:
@@ -72,6 +74,7 @@ class Slot(private.BaseSignalState):
 
     def tell(self, old: int, new: int) -> None:
         """Wake whoever waits for a change."""
+        self.changes += 1
         if self.edges:
             waiting = self.edges[:]
             self.edges.clear()
@@ -115,17 +118,19 @@ class InputSlot(Slot):
 class DesignSlot(Slot):
     """A signal that the design computes, at least in parts."""
 
-    __slots__ = ("_compiled", "_fetch", "_index", "_next", "last")
+    __slots__ = ("_compiled", "_fetch", "_index", "_next", "_set", "last")
 
     def __init__(self, signal: object, pending: dict, compiled: Compiled, index: int) -> None:
         self._compiled, self._index, self._fetch = compiled, index, compiled.fetcher(index)
         self._next: int | None = None
+        #: Bits that were set since the last commit: the design may change the others before.
+        self._set = 0
         super().__init__(signal, pending)
         self.is_comb = signal in compiled.netlist.combinational
 
     def reset(self) -> None:
         """See :class:`Slot`."""
-        self._next = None
+        self._next, self._set = None, 0
         self.wakers.clear()
         self.edges.clear()
         self.last = self.curr
@@ -143,15 +148,20 @@ class DesignSlot(Slot):
 
     def update(self, value: int, mask: int = ~0) -> None:
         """See :class:`Slot`."""
-        value = (self.next & ~mask) | (value & mask)
-        if self.next != value:
+        old = self.next
+        value = (old & ~mask) | (value & mask)
+        if old != value:
             self._next = value
+            self._set |= (old ^ value) & self.mask
             self._pending[self] = None
 
     def commit(self) -> bool:
         """Change the design's state; who waits for it is told by :meth:`look`."""
-        self._compiled.poke(self._index, self._next & self.mask)
-        self._next = None
+        new = self._next & self._set
+        if self._set != self.mask:
+            new |= self._fetch() & ~self._set
+        self._next, self._set = None, 0
+        self._compiled.poke(self._index, new)
         return True
 
     def look(self) -> bool:
@@ -177,7 +187,8 @@ class MemoryState(private.BaseMemoryState):
 
     def reset(self) -> None:
         """Back to the initial contents."""
-        self._queue: dict[int, int] = {}
+        #: Row → bits that were set, and which.
+        self._queue: dict[int, tuple[int, int]] = {}
         self._rows = list(self.memory._init._raw) if self._place is None else []
 
     def _signed(self, value: int) -> int:
@@ -196,15 +207,17 @@ class MemoryState(private.BaseMemoryState):
     def write(self, addr: int, value: int, mask: int | None = None) -> None:
         """Queue a write of the masked bits."""
         if addr in range(self.memory.depth):
-            old = self._queue.get(addr, self.read(addr))
-            self._queue[addr] = self._signed(value if mask is None else (value & mask) | (old & ~mask))
+            every = (1 << self._shape.width) - 1
+            bits, known = every if mask is None else mask & every, self._queue.get(addr, (0, 0))
+            self._queue[addr] = (known[0] & ~bits | value & bits, known[1] | bits)
             self._pending[self] = None
 
     def commit(self) -> list[int]:
         """Make queued writes current; the rows that they went to."""
         run_wakers(self.wakers)
         rows = list(self._queue)
-        for addr, value in self._queue.items():
+        for addr, (value, bits) in self._queue.items():
+            value = self._signed(self.read(addr) & ~bits | value)  # the design may have written the others just now
             if self._place is None:
                 self._rows[addr] = value
             else:

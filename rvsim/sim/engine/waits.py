@@ -118,6 +118,7 @@ class TickWait:
         "_polarity",
         "_process",
         "_reset",
+        "_seen",
         "_watch",
         "armed",
         "sampled",
@@ -130,7 +131,7 @@ class TickWait:
         self._reset = None if domain.rst is None else engine.state.slot(domain.rst)
         self._polarity = 1 if domain.clk_edge == "pos" else 0
         self._watch = type(self._clock) is DesignSlot
-        self.armed = False
+        self.armed, self._seen = False, 0
         self.sampled: tuple = ()
         self.values: tuple = ()
 
@@ -147,8 +148,20 @@ class TickWait:
             clock.edges.append(self)
         elif self._process.waits_on is self:
             self._active[self] = None
+            self._seen = clock.changes
         else:
             self.armed = False
+
+    def check(self) -> None:
+        """After one of several ticks.
+
+        Raises
+        ------
+        BrokenTrigger
+            There has been another tick since the last one that the process saw.
+        """
+        if self._clock.changes - self._seen >= 2:
+            raise private.BrokenTrigger
 
     def compute_result(self) -> None:
         """Sample what the process asked for."""
@@ -194,7 +207,8 @@ class Tick(private.TickTrigger):
 
     async def until(self, condition: ValueLike) -> tuple:
         """See :class:`amaranth.sim.TickTrigger`."""
-        if self._wait() is None:
+        wait = self._wait()
+        if wait is None:
             return await super().until(condition)
         if not isinstance(condition, ValueLike):
             raise TypeError(f"Condition must be a value-like object, not {condition!r}")
@@ -203,6 +217,7 @@ class Tick(private.TickTrigger):
         tick = self.sample(condition)
         while True:
             _, reset, *values, done = await tick
+            wait.check()
             if reset:
                 raise private.DomainReset
             if done:
@@ -210,7 +225,8 @@ class Tick(private.TickTrigger):
 
     async def repeat(self, count: int) -> tuple:
         """See :class:`amaranth.sim.TickTrigger`."""
-        if self._wait() is None:
+        wait = self._wait()
+        if wait is None:
             return await super().repeat(count)
         count = count.__index__()
         if count <= 0:
@@ -218,6 +234,7 @@ class Tick(private.TickTrigger):
         values: list = []
         for _ in range(count):
             _, reset, *values = await self
+            wait.check()
             if reset:
                 raise private.DomainReset
         return tuple(values)

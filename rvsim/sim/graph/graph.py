@@ -212,7 +212,7 @@ class Graph:
             return self.literals(node.args[0][0], not wanted)
         if not self.options.chosen("switches", bit):
             return [Is(bit, wanted)]
-        if node.op in ("==", "!=") and constant(node.args[1]) and len(node.args[0]) <= 16:
+        if node.op in ("==", "!=") and constant(node.args[1]) and len(node.args[0]) <= 64:
             equal = wanted == (node.op == "==")
             return [In(node.args[0], not equal, frozenset((number(node.args[1]),)))]
         if node.op == "in":

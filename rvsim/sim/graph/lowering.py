@@ -113,6 +113,8 @@ class _Lowering:
         self.pieces = Pieces(self.cells, options).find()
         self.out: dict[int, list[Bit | None]] = {}
         self.paths: dict[nl.Net, Path | None] = {}
+        #: Cell of a chain of conditions → the path on which none of the first so many holds.
+        self.chains: dict[int, list[Path | None]] = {}
 
     def run(self) -> Design:
         design = Design(self.graph, self.netlist)
@@ -359,7 +361,7 @@ class _Lowering:
             pairs = [(bit, int(c)) for bit, c in zip(value, reversed(left[0])) if c != "-" and bit >= 2]
             bits, wanted = tuple(b for b, _ in pairs), tuple(w for _, w in pairs)
             return graph.operator("==", (bits, wanted), 1)[0]
-        if len(value) <= 16 and not any("-" in p for p in left) and not any(b < 2 for b in value):
+        if len(value) <= 64 and not any("-" in p for p in left) and not any(b < 2 for b in value):
             return graph.make("in", 1, (value,), frozenset(int(p, 2) for p in left))[0]
         return graph.make("like", 1, (value,), tuple(left))[0]
 
@@ -370,9 +372,11 @@ class _Lowering:
         if net not in self.paths:
             cell = self.cells[nl.cell_of(net)]
             if isinstance(cell, nl.PriorityMatch):
-                path = self.path(cell.enable)
-                for earlier in cell.candidates[: nl.bit_of(net)]:
-                    path = extend(path, self.graph.literals(self.bit(earlier), False))
+                # A chain's beginning is the same for all that follow.
+                begun = self.chains.setdefault(nl.cell_of(net), [self.path(cell.enable)])
+                for earlier in cell.candidates[len(begun) - 1 : nl.bit_of(net)]:
+                    begun.append(extend(begun[-1], self.graph.literals(self.bit(earlier), False)))
+                path = begun[nl.bit_of(net)]
                 taken = self.graph.literals(self.bit(cell.candidates[nl.bit_of(net)]), True)
                 for literal in taken or ():
                     self.graph.decided.setdefault(literal.key, (cell.module, cell.location))

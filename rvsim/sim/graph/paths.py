@@ -70,8 +70,9 @@ def extend(path: Path | None, literals: list[Literal] | None) -> Path | None:
     if path is None or literals is None:
         return None
     for literal in literals:
+        what = literal[0]  # a bit, or the bits of a value: as good as the key, and at hand
         for index, old in enumerate(path):
-            if old.key != literal.key:
+            if old[0] != what:
                 continue
             if old == literal:
                 break
@@ -90,6 +91,11 @@ def extend(path: Path | None, literals: list[Literal] | None) -> Path | None:
 
 def exclusive(a: Path, b: Path) -> bool:
     """Whether the two can never both be taken."""
+    for literal, other in zip(a, b):
+        if literal != other:  # where two branches of one tree part
+            if literal[0] == other[0] and (isinstance(literal, Is) or _both(other, literal) is None):
+                return True
+            break
     known = {literal.key: literal for literal in a}
     for literal in b:
         other = known.get(literal.key)

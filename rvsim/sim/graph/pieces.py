@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from .. import netlist as nl
+from ..netlist.loops import components
 from ..options import DEFAULT, Options
 
 #: The widest piece: what one machine word holds, in bits.
@@ -109,56 +110,15 @@ class Pieces:
         return result
 
     def _looped(self) -> Iterator[int]:
-        """Combinational cells on a loop that exists between words only (Tarjan's algorithm, iteratively)."""
-        index: dict[int, int] = {}
-        low: dict[int, int] = {}
-        on_stack: set[int] = set()
-        stack: list[int] = []
+        """Combinational cells on a loop that exists between words only."""
 
         def edges(number: int) -> Iterator[int]:
-            seen = set()
-            for value in self.cells[number].inputs():
-                for net in value:
-                    if net >= 2:
-                        other = nl.cell_of(net)
-                        if other and other not in seen and combinational(self.cells[other]):
-                            seen.add(other)
-                            yield other
+            if combinational(self.cells[number]):
+                others = {nl.cell_of(net) for value in self.cells[number].inputs() for net in value if net >= 2}
+                yield from (other for other in others if other and combinational(self.cells[other]))
 
-        for root, cell in enumerate(self.cells):
-            if root in index or not combinational(cell):
-                continue
-            index[root] = low[root] = len(index)
-            work = [(root, edges(root))]
-            stack.append(root)
-            on_stack.add(root)
-            while work:
-                number, rest = work[-1]
-                for other in rest:
-                    if other not in index:
-                        index[other] = low[other] = len(index)
-                        stack.append(other)
-                        on_stack.add(other)
-                        work.append((other, edges(other)))
-                        break
-                    if other in on_stack:
-                        low[number] = min(low[number], index[other])
-                        if other == number:
-                            yield number
-                else:
-                    work.pop()
-                    if work:
-                        low[work[-1][0]] = min(low[work[-1][0]], low[number])
-                    if low[number] == index[number]:
-                        component = []
-                        while True:
-                            member = stack.pop()
-                            on_stack.discard(member)
-                            component.append(member)
-                            if member == number:
-                                break
-                        if len(component) > 1:
-                            yield from component
+        for component in components(len(self.cells), edges):
+            yield from component
 
 
 def _pieces_of_inputs(cell: nl.Cell) -> Iterator[tuple[nl.Nets, int | None]]:

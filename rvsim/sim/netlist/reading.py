@@ -6,7 +6,7 @@ import sys
 
 import amaranth
 
-from ..private import SignalDict
+from ..private import MemoryInstance, SignalDict
 from ..private import ir as _ir
 from ..private import nir as _nir
 from . import loops, memories, resets
@@ -46,6 +46,10 @@ def prepare(design: object, ports: object = ()) -> Netlist:
     """
     if not isinstance(design, _ir.Design):
         design = _ir.Fragment.get(design, None).prepare(ports=ports, hierarchy=("top",))
+    if isinstance(design.fragment, MemoryInstance):
+        raise UnsupportedDesign(
+            f"{_location(design.fragment._data)}: a memory alone is no design: put it into a Module as a submodule"
+        )
     wide = loops.too_wide(design.fragments)
     if wide is not None:
         raise TooWide(
