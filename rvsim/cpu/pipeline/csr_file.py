@@ -175,11 +175,11 @@ class CsrFile(wiring.Component):
         """The registers, and around them the units that change them for other reasons than a write."""
         m = Module()
         words, access = self.words, self.access
+        m.d.comb += self.data_privilege.eq(Mux(self.mstatus.MPRV, self.mstatus.MPP, self.privilege))
         if "menvcfgh" in words:
             m.d.comb += self._timer.eq((words["menvcfgh"] & MENVCFGH["STCE"].mask).any())
         self._elaborate_pmp(m)
         self._elaborate_interrupts(m)
-        m.d.comb += self.data_privilege.eq(Mux(self.mstatus.MPRV, self.mstatus.MPP, self.privilege))
 
         m.submodules.traps = traps = Traps()
         self._connect_traps(m, traps)
@@ -215,11 +215,16 @@ class CsrFile(wiring.Component):
 
     # ---- the units around the registers -------------------------------------------------------------------------
 
+    def _show(self, m: Module, registers: wiring.PureInterface) -> None:
+        """Connect what a unit wants to see of the registers, by their names."""
+        for name in registers.signature.members:
+            stored = self._stimecmp if name == "stimecmp" else self.words[name]
+            m.d.comb += Value.cast(getattr(registers, name)).eq(stored)
+
     def _connect_traps(self, m: Module, traps: Traps) -> None:
         connect(m, flipped(self.trap), traps.trap)
         connect(m, flipped(self.system), traps.system)
-        for name in ("mstatus", "medeleg", "mideleg", "mtvec", "stvec", "mepc", "sepc"):
-            m.d.comb += Value.cast(getattr(traps, name)).eq(self.words[name])
+        self._show(m, traps.registers)
         m.d.comb += [
             traps.privilege.eq(self.privilege),
             self.target.eq(traps.target),
@@ -240,14 +245,11 @@ class CsrFile(wiring.Component):
 
     def _elaborate_interrupts(self, m: Module) -> None:
         m.submodules.interrupts = interrupts = Interrupts()
+        self._show(m, interrupts.registers)
         for line in ("msip", "mtip", "seip", "meip", "time"):
             m.d.comb += getattr(interrupts, line).eq(getattr(self, line))
         m.d.comb += [
-            interrupts.software.eq(self.words["mip"]),
-            interrupts.mie.eq(self.words["mie"]),
-            interrupts.mideleg.eq(self.words["mideleg"]),
             interrupts.timer.eq(self._timer),
-            interrupts.stimecmp.eq(self._stimecmp),
             interrupts.privilege.eq(self.privilege),
             interrupts.machine_enable.eq(self.mstatus.MIE),
             interrupts.supervisor_enable.eq(self.mstatus.SIE),

@@ -9,7 +9,24 @@ from amaranth.lib.wiring import In, Out
 from rvsim.cpu.pipeline.csr_fields import INTERRUPTS
 from rvsim.isa.traps import INTERRUPT_PRIORITY, Privilege
 
-__all__ = ["Interrupts"]
+__all__ = ["InterruptRegisters", "Interrupts"]
+
+
+class InterruptRegisters(wiring.Signature):
+    """Registers that decide about interrupts.
+
+    Members
+    -------
+    mip : ``Out(INTERRUPTS)``
+        Only the bits that software wrote.
+    mie, mideleg : ``Out(INTERRUPTS)``
+        Enabled and delegated interrupts.
+    stimecmp : ``Out(64)``
+        What the time is compared with.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({**dict.fromkeys(("mip", "mie", "mideleg"), Out(INTERRUPTS)), "stimecmp": Out(64)})
 
 
 class Interrupts(wiring.Component):
@@ -17,16 +34,14 @@ class Interrupts(wiring.Component):
 
     Members
     -------
-    software : ``In(INTERRUPTS)``
-        Bits of ``mip`` that software wrote.
+    registers : ``In(InterruptRegisters())``
+        What the decision depends on.
     msip, mtip, seip, meip : ``In(1)``
         Interrupt lines.
     timer : ``In(1)``
         ``menvcfg.STCE``: STI is pending while ``time`` ≥ ``stimecmp`` (Sstc 2.2), instead of being software's.
-    time, stimecmp : ``In(64)``
-        The time, and what it is compared with.
-    mie, mideleg : ``In(INTERRUPTS)``
-        Enabled and delegated interrupts.
+    time : ``In(64)``
+        The time.
     privilege : ``In(Privilege)``
         Present mode.
     machine_enable, supervisor_enable : ``In(1)``
@@ -44,13 +59,10 @@ class Interrupts(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "software": In(INTERRUPTS),
+                "registers": In(InterruptRegisters()),
                 **{line: In(1) for line in ("msip", "mtip", "seip", "meip")},
                 "timer": In(1),
                 "time": In(64),
-                "stimecmp": In(64),
-                "mie": In(INTERRUPTS),
-                "mideleg": In(INTERRUPTS),
                 "privilege": In(Privilege),
                 "machine_enable": In(1),
                 "supervisor_enable": In(1),
@@ -70,13 +82,13 @@ class Interrupts(wiring.Component):
             lines.MTI.eq(self.mtip),
             lines.SEI.eq(self.seip),
             lines.MEI.eq(self.meip),
-            pending.eq(self.software.as_value() | lines.as_value()),
+            pending.eq(self.registers.mip.as_value() | lines.as_value()),
         ]
         with m.If(self.timer):
-            m.d.comb += pending.STI.eq(self.time >= self.stimecmp)
+            m.d.comb += pending.STI.eq(self.time >= self.registers.stimecmp)
 
         ready = Signal(INTERRUPTS)
-        m.d.comb += [ready.eq(pending.as_value() & self.mie.as_value()), self.wake.eq(ready.as_value().any())]
+        m.d.comb += [ready.eq(pending.as_value() & self.registers.mie.as_value()), self.wake.eq(ready.as_value().any())]
         with m.If(self.wake):
             self._choose(m, ready.as_value())
         return m
@@ -85,9 +97,9 @@ class Interrupts(wiring.Component):
         """Those for M-mode come before those for S-mode; a mode's own count while it, or a lower one, runs."""
         machine, supervisor, chosen = Signal(32), Signal(32), Signal(32)
         with m.If((self.privilege < Privilege.M) | self.machine_enable):
-            m.d.comb += machine.eq(ready & ~self.mideleg.as_value())
+            m.d.comb += machine.eq(ready & ~self.registers.mideleg.as_value())
         with m.If((self.privilege < Privilege.S) | ((self.privilege == Privilege.S) & self.supervisor_enable)):
-            m.d.comb += supervisor.eq(ready & self.mideleg.as_value())
+            m.d.comb += supervisor.eq(ready & self.registers.mideleg.as_value())
         with m.If(machine.any()):
             m.d.comb += chosen.eq(machine)
         with m.Else():

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from rvsim.cpu.pipeline.csr_fields import STATUS, TVEC
 from rvsim.isa.traps import Privilege
 
-__all__ = ["SystemOperation", "SystemPort", "TrapPort", "Traps"]
+__all__ = ["SystemOperation", "SystemPort", "TrapPort", "TrapRegisters", "Traps"]
 
 
 class SystemOperation(enum.Enum, shape=3):
@@ -71,6 +71,21 @@ class SystemPort(wiring.Signature):
         super().__init__({"valid": Out(1), "operation": Out(SystemOperation), "illegal": In(1)})
 
 
+class TrapRegisters(wiring.Signature):
+    """Registers that traps and returns look at.
+
+    Members
+    -------
+    mstatus : ``Out(STATUS)``
+    mtvec, stvec : ``Out(TVEC)``
+    medeleg, mideleg, mepc, sepc : ``Out(32)``
+    """
+
+    def __init__(self) -> None:
+        words = dict.fromkeys(("medeleg", "mideleg", "mepc", "sepc"), Out(32))
+        super().__init__({"mstatus": Out(STATUS), "mtvec": Out(TVEC), "stvec": Out(TVEC), **words})
+
+
 class Traps(wiring.Component):
     """Combinational: what becomes of mode, ``mstatus`` and ``pc``, from the registers as they are.
 
@@ -85,8 +100,8 @@ class Traps(wiring.Component):
         System instruction.
     privilege : ``In(Privilege)``
         Present mode.
-    mstatus : ``In(STATUS)``; medeleg, mideleg : ``In(32)``; mtvec, stvec : ``In(TVEC)``; mepc, sepc : ``In(32)``
-        The registers.
+    registers : ``In(TrapRegisters())``
+        What else the outcome depends on.
     change : ``Out(1)``
         A trap or a return: the following outputs count, else they are zero.
     supervisor : ``Out(1)``
@@ -101,9 +116,7 @@ class Traps(wiring.Component):
                 "trap": In(TrapPort()),
                 "system": In(SystemPort()),
                 "privilege": In(Privilege),
-                "mstatus": In(STATUS),
-                **{name: In(32) for name in ("medeleg", "mideleg", "mepc", "sepc")},
-                **{name: In(TVEC) for name in ("mtvec", "stvec")},
+                "registers": In(TrapRegisters()),
                 "change": Out(1),
                 "supervisor": Out(1),
                 "next_privilege": Out(Privilege),
@@ -125,7 +138,7 @@ class Traps(wiring.Component):
 
     def _check(self, m: Module) -> None:
         user, supervisor = self.privilege == Privilege.U, self.privilege == Privilege.S
-        illegal, status, op = self.system.illegal, self.mstatus, SystemOperation
+        illegal, status, op = self.system.illegal, self.registers.mstatus, SystemOperation
         with m.Switch(self.system.operation):
             with m.Case(op.MRET):
                 m.d.comb += illegal.eq(self.privilege != Privilege.M)
@@ -136,15 +149,15 @@ class Traps(wiring.Component):
                     m.d.comb += illegal.eq(user | (supervisor & trapped))
 
     def _enter(self, m: Module) -> None:
-        status, after = self.mstatus, self.next_status
-        delegated = Mux(self.trap.interrupt, self.mideleg, self.medeleg).bit_select(self.trap.cause, 1)
+        registers, status, after = self.registers, self.registers.mstatus, self.next_status
+        delegated = Mux(self.trap.interrupt, registers.mideleg, registers.medeleg).bit_select(self.trap.cause, 1)
         vector = Signal(TVEC)
         m.d.comb += [self.change.eq(1), after.eq(status)]
         with m.If(delegated & (self.privilege != Privilege.M)):
             m.d.comb += [
                 self.supervisor.eq(1),
                 self.next_privilege.eq(Privilege.S),
-                vector.eq(self.stvec),
+                vector.eq(registers.stvec),
                 after.SPP.eq(self.privilege),
                 after.SPIE.eq(status.SIE),
                 after.SIE.eq(0),
@@ -152,7 +165,7 @@ class Traps(wiring.Component):
         with m.Else():
             m.d.comb += [
                 self.next_privilege.eq(Privilege.M),
-                vector.eq(self.mtvec),
+                vector.eq(registers.mtvec),
                 after.MPP.eq(self.privilege),
                 after.MPIE.eq(status.MIE),
                 after.MIE.eq(0),
@@ -161,12 +174,12 @@ class Traps(wiring.Component):
         m.d.comb += self.target.eq(Cat(Const(0, 2), vector.BASE + Mux(vectored, self.trap.cause, 0)))
 
     def _leave(self, m: Module) -> None:
-        status, after, op = self.mstatus, self.next_status, SystemOperation
+        status, after, op = self.registers.mstatus, self.next_status, SystemOperation
         with m.Switch(self.system.operation):
             with m.Case(op.MRET):
                 m.d.comb += [
                     self.change.eq(1),
-                    self.target.eq(self.mepc),
+                    self.target.eq(self.registers.mepc),
                     self.next_privilege.eq(status.MPP),
                     after.eq(status),
                     after.MIE.eq(status.MPIE),
@@ -177,7 +190,7 @@ class Traps(wiring.Component):
             with m.Case(op.SRET):
                 m.d.comb += [
                     self.change.eq(1),
-                    self.target.eq(self.sepc),
+                    self.target.eq(self.registers.sepc),
                     self.next_privilege.eq(Mux(status.SPP, Privilege.S, Privilege.U)),
                     after.eq(status),
                     after.SIE.eq(status.SPIE),

@@ -338,6 +338,13 @@ def test_change_of_protection_is_told_in_the_cycle_after():
     assert machine["pmp_changed"] == 0
 
 
+@pytest.mark.parametrize("name", ("mstatus", "mie", "mideleg", "mepc", "mtvec", "satp", "stimecmp", "mip"))
+def test_stored_registers_have_their_names_in_the_hierarchy(name):
+    machine = Machine()
+    machine.run[name] = 0x20
+    assert machine.read(name) == 0x20
+
+
 class Trapping(Elaboratable):
     """What write-back does with an illegal instruction: a trap in the same cycle, which must be no loop."""
 

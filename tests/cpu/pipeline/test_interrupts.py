@@ -1,6 +1,7 @@
 """Pending interrupts and the one that is taken, against the reference hart's state."""
 
 import functools
+import operator
 import random
 
 import pytest
@@ -38,12 +39,12 @@ def random_state(choose):
 
 def inputs(state):
     yield from (
-        ("software", state.mip),
+        ("registers.mip", state.mip),
         ("timer", int(state.supervisor_timer)),
         ("time", state.mtime),
-        ("stimecmp", state.stimecmp),
-        ("mie", state.mie),
-        ("mideleg", state.mideleg),
+        ("registers.stimecmp", state.stimecmp),
+        ("registers.mie", state.mie),
+        ("registers.mideleg", state.mideleg),
         ("privilege", state.privilege),
         ("machine_enable", int(bool(state.mstatus & MIE))),
         ("supervisor_enable", int(bool(state.mstatus & SIE))),
@@ -53,7 +54,7 @@ def inputs(state):
 
 
 def plain(unit, name):
-    member = getattr(unit, name)
+    member = operator.attrgetter(name)(unit)
     return member.as_value() if hasattr(member, "as_value") else member
 
 

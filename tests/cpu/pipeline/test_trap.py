@@ -52,7 +52,7 @@ def against_reference(request):
                 hart = random_hart(choose)
                 ctx.set(unit.privilege, hart.privilege)
                 for name in REGISTERS:
-                    ctx.set(plain(unit, name), getattr(hart, name))
+                    ctx.set(plain(unit.registers, name), getattr(hart, name))
                 return hart
 
             check(ctx, unit, choose, show)
