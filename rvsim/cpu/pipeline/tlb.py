@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rvsim.cpu.pipeline.pmp import Access
-from rvsim.isa.protection import LEVEL_BITS, PTE_A, PTE_D, PTE_G, PTE_R, PTE_U, PTE_W, PTE_X
+from rvsim.isa.protection import LEVEL_BITS, PTE_A, PTE_D, PTE_G, PTE_PPN_LOW, PTE_R, PTE_U, PTE_W, PTE_X
 from rvsim.isa.traps import Privilege
 
 __all__ = ["FillPort", "FlushPort", "Tlb", "permits"]
@@ -121,7 +121,8 @@ class Tlb(wiring.Component):
         #: What a look-up is compared with. A superpage does not care for the lower half of ``vpn``, a global page not
         #: for the ASID: ``care`` has those bits clear. Flip-flops that are always equal become one in synthesis.
         self._key = data.StructLayout({"vpn": 20, "asid": asid_bits, "valid": 1})
-        self._entry = data.StructLayout({"key": self._key, "care": self._key, "pte": 32, "superpage": 1, "open": 1})
+        self._leaf = data.StructLayout({"flags": 8, "ppn": 22, "superpage": 1, "open": 1})
+        self._entry = data.StructLayout({"key": self._key, "care": self._key, "leaf": self._leaf})
         super().__init__(
             {
                 "enable": In(1),
@@ -154,16 +155,16 @@ class Tlb(wiring.Component):
         return m
 
     def _look_up(self, m: Module, entries: list[data.View]) -> None:
-        pte, superpage = Signal(32), Signal()
+        leaf = Signal(self._leaf)
         with m.If(self.enable):
             for number, entry in enumerate(entries):
                 matches = self._matches(entry, self.vpn, self.asid)
                 with m.If(matches) if number == 0 else m.Elif(matches):
-                    m.d.comb += [pte.eq(entry.pte), superpage.eq(entry.superpage), self.open.eq(entry.open)]
+                    m.d.comb += leaf.eq(entry.leaf)
             # An empty entry, all zeros, permits nothing.
-            m.d.comb += self.hit.eq(permits(pte, self.kind, self.privilege, self.sum, self.mxr))
-        low = Mux(superpage, self.vpn[:LEVEL_BITS], pte[10 : 10 + LEVEL_BITS])
-        m.d.comb += self.ppn.eq(Cat(low, pte[10 + LEVEL_BITS :]))
+            m.d.comb += self.hit.eq(permits(leaf.flags, self.kind, self.privilege, self.sum, self.mxr))
+        low = Mux(leaf.superpage, self.vpn[:LEVEL_BITS], leaf.ppn[:LEVEL_BITS])
+        m.d.comb += [self.ppn.eq(Cat(low, leaf.ppn[LEVEL_BITS:])), self.open.eq(leaf.open)]
 
     def _matches(self, entry: data.View, vpn: Value, asid: Value) -> Value:
         wanted = Cat(vpn, asid, Const(1, 1))
@@ -201,7 +202,8 @@ class Tlb(wiring.Component):
                     m.d.sync += [
                         entry.key.eq(Cat(fill.vpn, fill.asid, Const(1, 1))),
                         entry.care.eq(cares),
-                        entry.pte.eq(fill.pte),
-                        entry.superpage.eq(fill.superpage),
-                        entry.open.eq(self.fill_open),
+                        entry.leaf.flags.eq(fill.pte),
+                        entry.leaf.ppn.eq(fill.pte[PTE_PPN_LOW:]),
+                        entry.leaf.superpage.eq(fill.superpage),
+                        entry.leaf.open.eq(self.fill_open),
                     ]
