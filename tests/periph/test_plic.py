@@ -5,7 +5,8 @@ import random
 import pytest
 
 from rvsim.bus import BusError
-from rvsim.periph.plic import device_tree_node, plic_map
+from rvsim.bus.simulation import Initiator
+from rvsim.periph.plic import Plic, device_tree_node, plic_map
 from tests.periph.drivers import TwinPlic
 
 PRIORITY, PENDING, ENABLE, THRESHOLD, CLAIM = 0, 0x1000, 0x2000, 0x20_0000, 0x20_0004
@@ -255,6 +256,69 @@ async def test_it_agrees_with_a_naive_model_on_random_histories(plic, seed):
         assert plic.lines == [model.line(c) for c in range(contexts)]
         pending = [await plic.get(PENDING + 4 * word) for word in range(3)]
         assert sum(word << 32 * number for number, word in enumerate(pending)) == sum(1 << s for s in model.pending)
+
+
+# -- the hardware alone ------------------------------------------------------------------------------------------
+def test_a_source_is_pending_in_the_next_cycle_and_interrupts_in_the_one_after_that(hardware):
+    plic = Plic(1, 8)
+
+    async def scenario(context):
+        initiator = Initiator(context, plic.bus)
+        await initiator.write(PRIORITY + 4 * 3, 4, 1)
+        await initiator.write(ENABLE, 4, 1 << 3)
+        context.set(plic.sources, 1 << 3)
+        seen = []
+        for _ in range(4):
+            seen.append(context.get(plic.interrupts))
+            await context.tick()
+        assert seen == [0, 0, 1, 1]
+
+    hardware(plic, scenario)
+
+
+def test_the_effect_of_an_access_shows_in_the_cycle_after_its_answer_before_the_next_access(hardware):
+    plic = Plic(1, 8)
+
+    async def scenario(context):
+        initiator = Initiator(context, plic.bus)
+        context.set(plic.sources, 0b11_1000)
+        for source in (3, 4, 5):
+            await initiator.write(PRIORITY + 4 * source, 4, source)
+        await initiator.write(ENABLE, 4, 0xFF)
+        assert not context.get(plic.interrupts)
+        for source in (5, 4, 3):
+            assert await initiator.read(CLAIM, 4) == source, "accesses as fast as the bus can"
+        assert context.get(plic.interrupts)
+        await context.tick()
+        assert not context.get(plic.interrupts)
+        await initiator.write(CLAIM, 4, 4)
+        assert await initiator.read(CLAIM, 4) == 4, "the line is still high"
+
+    hardware(plic, scenario)
+
+
+def test_a_source_that_rises_while_another_is_claimed_is_not_lost(hardware):
+    plic = Plic(2, 8)
+
+    async def scenario(context):
+        initiator = Initiator(context, plic.bus)
+        for source in range(1, 8):
+            await initiator.write(PRIORITY + 4 * source, 4, source)
+        for target in (0, 1):
+            await initiator.write(ENABLE + 0x80 * target, 4, 0xFE)
+        for delay in range(1, 6):
+            context.set(plic.sources, 1 << 5)
+            await context.tick().repeat(delay)
+            context.set(plic.sources, 1 << 6)
+            claimed = [await initiator.read(CLAIM + 0x1000 * target, 4) for target in (1, 0)]
+            await context.tick().repeat(2)
+            claimed.append(await initiator.read(CLAIM, 4))
+            assert sorted(filter(None, claimed)) == [5, 6], delay
+            context.set(plic.sources, 0)
+            for source in (5, 6):
+                await initiator.write(CLAIM, 4, source)
+
+    hardware(plic, scenario)
 
 
 def test_the_device_tree_node_has_what_linux_asks_for():

@@ -3,7 +3,8 @@
 import pytest
 
 from rvsim.bus import BusError
-from rvsim.periph.rtc import device_tree_node
+from rvsim.bus.simulation import Initiator
+from rvsim.periph.rtc import Rtc, WallTime, device_tree_node
 from tests.periph.conftest import START
 from tests.periph.drivers import TwinRtc
 
@@ -108,6 +109,88 @@ async def test_reset_forgets_alarm_interrupt_and_a_clock_that_was_set(rtc_twin):
     assert rtc_twin.line
     rtc_twin.twin.reset()
     assert not rtc_twin.line and rtc_twin.twin.state() == fresh and await rtc_twin.get_time() == START
+
+
+async def test_whoever_owns_time_can_ask_the_twin_how_long_to_sleep(rtc_twin):
+    twin = rtc_twin.twin
+    assert twin.until_alarm() is None
+    await rtc_twin.set_alarm(START + 1000)
+    assert twin.until_alarm() == 1000
+    rtc_twin.now += 1001
+    assert twin.until_alarm() == 0
+    twin.poll()
+    assert twin.until_alarm() is None
+
+
+# -- the hardware alone ------------------------------------------------------------------------------------------
+def test_the_interrupt_shows_in_the_cycle_after_the_time_is_reached(hardware):
+    rtc = Rtc()
+
+    async def scenario(context):
+        initiator = Initiator(context, rtc.bus)
+        await initiator.write(IRQ_ENABLED, 4, 1)
+        await initiator.write(ALARM_LOW, 4, 1000)
+        context.set(rtc.now, 999)
+        await context.tick().repeat(2)
+        context.set(rtc.now, 1000)
+        assert not context.get(rtc.interrupt), "no combinational path from the time"
+        await context.tick()
+        assert context.get(rtc.interrupt)
+        await initiator.write(CLEAR_INTERRUPT, 4, 0)
+        assert not context.get(rtc.interrupt)
+        await initiator.write(ALARM_LOW, 4, 1)
+        assert not context.get(rtc.interrupt), "armed with the answer, gone off in the cycle after it"
+        await context.tick()
+        assert context.get(rtc.interrupt) and await initiator.read(ALARM_STATUS, 4) == 0
+
+    hardware(rtc, scenario)
+
+
+def test_an_acknowledgement_does_not_swallow_the_alarm_of_its_own_cycle(hardware):
+    rtc = Rtc()
+
+    async def scenario(context):
+        initiator = Initiator(context, rtc.bus)
+        await initiator.write(IRQ_ENABLED, 4, 1)
+        await initiator.write(ALARM_LOW, 4, 1000)
+        await context.tick()
+        context.set(rtc.now, 1000)
+        await initiator.write(CLEAR_INTERRUPT, 4, 0)
+        assert context.get(rtc.interrupt)
+
+    hardware(rtc, scenario)
+
+
+def test_wall_time_counts_ticks_from_its_start_and_wraps(hardware):
+    wall = WallTime((1 << 64) - 250, step=100)
+
+    async def scenario(context):
+        await context.tick().repeat(2)
+        assert context.get(wall.now) == (1 << 64) - 250
+        context.set(wall.tick, 1)
+        seen = []
+        for _ in range(3):
+            await context.tick()
+            seen.append(context.get(wall.now))
+        assert seen == [(1 << 64) - 150, (1 << 64) - 50, 50]
+
+    hardware(wall, scenario)
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "message"),
+    [
+        (-1, 100, "RTC: start must be an unsigned integer of 64 bits, not -1"),
+        (1 << 64, 100, f"RTC: start must be an unsigned integer of 64 bits, not {1 << 64}"),
+        (0.5, 100, "RTC: start must be an unsigned integer of 64 bits, not 0.5"),
+        (0, 0, "RTC: step must be a positive integer of 64 bits, not 0"),
+        (0, True, "RTC: step must be a positive integer of 64 bits, not True"),
+    ],
+)
+def test_times_that_cannot_be_are_refused(start, step, message, unused_is_fine):
+    with pytest.raises(ValueError) as caught:
+        WallTime(start, step=step)
+    assert str(caught.value) == message
 
 
 def test_the_device_tree_node():
