@@ -74,6 +74,14 @@ class FlushPort(wiring.Signature):
         )
 
 
+class _Entry:
+    """A translation: what it is found by, which bits of that count, what it yields."""
+
+    def __init__(self, number: int, key: data.Layout, leaf: data.Layout) -> None:
+        self.key, self.care = Signal(key, name=f"key{number}"), Signal(key, name=f"care{number}")
+        self.leaf = Signal(leaf, name=f"leaf{number}")
+
+
 class Tlb(wiring.Component):
     """A few translations, each for any page or superpage; the oldest goes first.
 
@@ -122,7 +130,6 @@ class Tlb(wiring.Component):
         #: for the ASID: ``care`` has those bits clear. Flip-flops that are always equal become one in synthesis.
         self._key = data.StructLayout({"vpn": 20, "asid": asid_bits, "valid": 1})
         self._leaf = data.StructLayout({"flags": 8, "ppn": 22, "superpage": 1, "open": 1})
-        self._entry = data.StructLayout({"key": self._key, "care": self._key, "leaf": self._leaf})
         super().__init__(
             {
                 "enable": In(1),
@@ -144,7 +151,7 @@ class Tlb(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A content-addressed memory, first match first."""
         m = Module()
-        entries = [Signal(self._entry, name=f"entry{number}") for number in range(self._entries)]
+        entries = [_Entry(number, self._key, self._leaf) for number in range(self._entries)]
         self._look_up(m, entries)
         with m.If(self.flush.valid):
             for entry in entries:
@@ -154,7 +161,7 @@ class Tlb(wiring.Component):
             self._remember(m, entries)
         return m
 
-    def _look_up(self, m: Module, entries: list[data.View]) -> None:
+    def _look_up(self, m: Module, entries: list[_Entry]) -> None:
         leaf = Signal(self._leaf)
         with m.If(self.enable):
             for number, entry in enumerate(entries):
@@ -166,17 +173,17 @@ class Tlb(wiring.Component):
         low = Mux(leaf.superpage, self.vpn[:LEVEL_BITS], leaf.ppn[:LEVEL_BITS])
         m.d.comb += [self.ppn.eq(Cat(low, leaf.ppn[LEVEL_BITS:])), self.open.eq(leaf.open)]
 
-    def _matches(self, entry: data.View, vpn: Value, asid: Value) -> Value:
+    def _matches(self, entry: _Entry, vpn: Value, asid: Value) -> Value:
         wanted = Cat(vpn, asid, Const(1, 1))
         return ((wanted ^ entry.key.as_value()) & entry.care.as_value()) == 0
 
-    def _covered(self, entry: data.View) -> Value:
+    def _covered(self, entry: _Entry) -> Value:
         flush = self.flush
         page = ((flush.vpn ^ entry.key.vpn) & entry.care.vpn) == 0
         space = (flush.asid == entry.key.asid) & entry.care.asid.any()
         return (page | ~flush.by_page) & (space | ~flush.by_asid)
 
-    def _remember(self, m: Module, entries: list[data.View]) -> None:
+    def _remember(self, m: Module, entries: list[_Entry]) -> None:
         """In the place of what a look-up would find, or of the oldest."""
         fill, place, known = self.fill, Signal(range(self._entries)), Signal()
         oldest = Signal(range(self._entries))
