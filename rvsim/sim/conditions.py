@@ -1,12 +1,14 @@
 """Conditions on signals as text: ``cpu.fetch.pc == 0x80000100 and not bus.stall``.
 
-Names are hierarchical signal names; ``name[3]`` and ``name[7:4]`` (both ends included) are bits of one. Comparisons
-are unsigned.
+Names are hierarchical signal names, or fields of structured ones as waveforms name them (``bus.header.kind``,
+``counts[1]``); ``name[3]`` and ``name[7:4]`` (both ends included) are bits of any other. Comparisons are unsigned and
+may be chained; ``and``, ``or``, ``not`` combine conditions, ``&``, ``|``, ``^`` values; a value that is not zero holds.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable
 
 from .graph.graph import Graph
@@ -39,7 +41,12 @@ def compile_condition(text: str, graph: Graph, signal: Callable[[str], Bits]) ->
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         raise ConditionError(f"condition {text!r} does not parse: {error.msg}") from None
-    return _Compiler(text, graph, signal).truth(tree)
+    except (RecursionError, MemoryError):
+        raise ConditionError(f"condition of {len(text)} characters is nested too deeply") from None
+    try:
+        return _Compiler(text, graph, signal).truth(tree)
+    except RecursionError:
+        raise ConditionError(f"condition of {len(text)} characters is nested too deeply") from None
 
 
 class _Compiler:
@@ -97,9 +104,13 @@ class _Compiler:
             raise ConditionError(f"condition {self.text!r}: {error.args[0]}") from None
 
     def _subscript(self, node: ast.Subscript) -> Bits:
+        with contextlib.suppress(KeyError):  # an element of an array, as waveforms name it
+            return self.signal(ast.unparse(node).replace(" ", ""))
         value, index = self.value(node.value), node.slice
         ends = (index.lower, index.upper) if isinstance(index, ast.Slice) else (index, index)
-        if not all(isinstance(end, ast.Constant) and isinstance(end.value, int) for end in ends):
+        if getattr(index, "step", None) or not all(
+            isinstance(end, ast.Constant) and type(end.value) is int for end in ends
+        ):
             raise self._refuse(node)
         high, low = (end.value for end in ends)
         if not 0 <= low <= high < len(value):

@@ -25,7 +25,7 @@ from .conditions import compile_condition
 from .graph import lowering
 from .graph.graph import SHIFT
 from .graph.paths import Bit, Bits
-from .names import Names, signal_names
+from .names import Names, find_field, signal_names
 from .options import DEFAULT, Options
 
 #: Calls within each other that a translation may take; Python's own limit is meant for mistakes.
@@ -90,7 +90,10 @@ class Model:
             There is no such signal; the message has near matches.
         """
         if isinstance(signal, str):
-            signal = self.names[signal]
+            if signal not in self.names.table and signal in self.memories.table:
+                raise KeyError(f"{signal!r} is a memory: give one of its rows, {signal}[0], or a port's signal")
+            field = find_field(signal, self.names.table)
+            signal = self.names[signal] if field is None else field
         value = amaranth.Value.cast(signal)
         if isinstance(value, private.Slice):  # a field of a structure
             return self.nets(value.value)[value.start : value.stop]
@@ -109,7 +112,10 @@ class Model:
 
     def is_computed(self, signal: object) -> bool:
         """Whether a signal is combinational, if only as another name for an input or a register."""
-        value = amaranth.Value.cast(self.names[signal] if isinstance(signal, str) else signal)
+        if isinstance(signal, str):
+            field = find_field(signal, self.names.table)
+            signal = self.names[signal] if field is None else field
+        value = amaranth.Value.cast(signal)
         while not isinstance(value, amaranth.Signal):  # a field of a structure
             value = value.value if isinstance(value, private.Slice) else value.operands[0]
         nodes = self.design.graph.nodes

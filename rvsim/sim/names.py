@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+
+from amaranth.hdl import Format
 
 
 class Names:
@@ -38,3 +41,33 @@ def signal_names(names: Iterable[tuple[object, list[tuple[str, ...]]]]) -> dict[
         for path in paths:
             table.setdefault(".".join(path), signal)
     return table
+
+
+def find_field(name: str, table: Mapping[str, object]) -> object | None:
+    """The part of a structured signal that waveforms show under this name, ``bus.header.kind`` or ``counts[1]``.
+
+    Parameters
+    ----------
+    table
+        Hierarchical name → signal.
+
+    Returns
+    -------
+    A value, or ``None``: there is no such signal, or no such field in it.
+    """
+    for end in sorted((match.start() for match in re.finditer(r"[.[]", name)), reverse=True):
+        signal = table.get(name[:end])
+        if signal is None or not re.fullmatch(r"(\.[^.[\]]+|\[\d+\])+", name[end:]):
+            continue
+        format = getattr(signal, "_format", None)
+        for part in re.findall(r"\.([^.[]+)|\[(\d+)\]", name[end:]):
+            if isinstance(format, Format.Struct) and part[0] in format._fields:
+                format = format._fields[part[0]]
+            elif isinstance(format, Format.Array) and part[1] and int(part[1]) < len(format._fields):
+                format = format._fields[int(part[1])]
+            else:
+                return None
+        if isinstance(format, Format):
+            return format._chunks[0][0] if len(format._chunks) == 1 and not isinstance(format._chunks[0], str) else None
+        return format._value
+    return None

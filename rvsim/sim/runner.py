@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from . import private
 from .clocks import follows_inputs, follows_registers, phases, watched
 from .code.functions import Reason
 from .code.layout import address_of, initial, peek_row, poke_row
@@ -22,6 +23,14 @@ from .waves import Waveforms
 
 #: Seconds of compiled code after which Python has a look whether somebody pressed Ctrl-C.
 PATIENCE = 0.05
+
+
+def _count(name: str, number: object) -> int:
+    """A number of cycles; 1e6 is one."""
+    whole = int(number) if isinstance(number, float) and number.is_integer() else number
+    if not isinstance(whole, int) or whole < 0:
+        raise ValueError(f"{name}={number!r}: a whole number of cycles, 0 or more")
+    return whole
 
 
 class Runner(Waveforms):
@@ -59,8 +68,16 @@ class Runner(Waveforms):
         ports: Sequence[Receiver | Sender] = (),
         options: Options = DEFAULT,
     ) -> None:
-        self.model = Model(attach(design, ports) if ports else design, options)
         self._ports = tuple(ports)
+        try:
+            self.model = Model(attach(design, self._ports) if self._ports else design, options)
+        except private.ir.DriverConflict as error:
+            if not self._ports:
+                raise
+            raise ValueError(
+                f"ports: a Sender feeds a stream that the design takes, a Receiver takes one that it gives, and each "
+                f"has one end: {error}"
+            ) from None
         self._layout = self.model.layout
         self._phases = phases(self.model, clocks)
         #: The design makes clocks or asynchronous resets itself.
@@ -149,9 +166,7 @@ class Runner(Waveforms):
         KeyboardInterrupt
             Ctrl-C: between two cycles, so that everything can be looked at and run on.
         """
-        if cycles < 0:
-            raise ValueError(f"cannot run {cycles} cycles")
-        return self._advance((), cycles)[0]
+        return self._advance((), _count("cycles", cycles))[0]
 
     def until(self, *conditions: object, max_cycles: int) -> bool:
         """Run until one of the conditions holds at the beginning of a cycle.
@@ -179,7 +194,7 @@ class Runner(Waveforms):
             raise ValueError("until() needs a condition: a signal or a text")
         for condition in conditions:
             self.model.condition(condition)
-        _, stopped = self._advance(conditions, max_cycles)
+        _, stopped = self._advance(conditions, _count("max_cycles", max_cycles))
         return stopped or self._holds(conditions)
 
     def _advance(self, conditions: tuple, cycles: int) -> tuple[int, bool]:
@@ -291,7 +306,10 @@ class Runner(Waveforms):
         row = self.model.row(signal)
         bits = () if row else self.model.bits(signal)
         width = row[0].width if row else len(bits)
-        value = operator.index(value)
+        try:
+            value = operator.index(value)
+        except TypeError:
+            raise TypeError(f"{signal!r} takes a number, not {value!r}") from None
         if row is None and self.model.is_computed(signal):
             raise ValueError(f"{signal!r} is combinational: change what it is computed from")
         if not -(1 << width) >> 1 <= value < 1 << width:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,20 @@ class _Port:
         self._bits = (depth - 1).bit_length()
         self._shape = interface.payload.shape()
         self._width = Shape.cast(self._shape).width
-        self.ring = Memory(shape=unsigned(self._width), depth=1 << self._bits, init=[])
         #: Moved by the design, and by the host.
         self.inner, self.outer = (Signal(self._bits + 1, name=name) for name in ("inner", "outer"))
         #: Level at which the host is wanted, and whether it is.
         self.threshold, self.wanted = Signal(self._bits + 1, name="threshold"), Signal(name="wanted")
-        self._run: Runner | None = None
+        self._bound: Runner | None = None
+
+    @property
+    def _run(self) -> Runner:
+        if self._bound is None:
+            raise RuntimeError("this end of a stream has no design yet: give it to Runner(design, ports=[...]) first")
+        return self._bound
+
+    def _ring(self) -> Memory:
+        return Memory(shape=unsigned(self._width), depth=self.depth, init=[])
 
     @property
     def depth(self) -> int:
@@ -67,7 +76,7 @@ class _Port:
         """The design is compiled: ``name`` is this end's in its hierarchy."""
         import numpy
 
-        self._run, self._numpy = run, numpy
+        self._bound, self._numpy = run, numpy
         self._rows = run.memory(f"{name}.ring")
 
     def serve(self) -> None:
@@ -83,7 +92,7 @@ class _Port:
 
     def _encode(self, value: object) -> int:
         fits = Const(value, self._shape) if isinstance(self._shape, ShapeCastable) else None
-        raw = Const.cast(fits).value if fits is not None else value.__index__()
+        raw = Const.cast(fits).value if fits is not None else operator.index(value)
         shape = Shape.cast(self._shape)
         low, high = (-(1 << self._width >> 1), 1 << self._width >> 1) if shape.signed else (0, 1 << self._width)
         if fits is None and not low <= raw < high:
@@ -104,17 +113,23 @@ class Receiver(_Port):
     items; without one only when the ring is half full, and :meth:`read` gives all of them later.
     """
 
-    #: Called with a list of items as soon as there are any.
-    callback: Callable[[list], None] | None = None
-
-    def __init__(self, interface: object, **options: object) -> None:
-        super().__init__(interface, **options)
+    def __init__(
+        self,
+        interface: object,
+        *,
+        callback: Callable[[list], None] | None = None,
+        domain: str = "sync",
+        depth: int = 1024,
+    ) -> None:
+        super().__init__(interface, domain=domain, depth=depth)
+        #: Called with a list of items as soon as there are any.
+        self.callback = callback
         self._kept: list[int] = []
 
     def _elaborate(self) -> Module:
         m = Module()
-        m.submodules.ring = self.ring
-        write, source, level = self.ring.write_port(), self.interface, Signal(self._bits + 1)
+        m.submodules.ring = ring = self._ring()
+        write, source, level = ring.write_port(), self.interface, Signal(self._bits + 1)
         m.d.comb += [
             level.eq(self.inner - self.outer),
             self.wanted.eq(level >= self.threshold),
@@ -131,10 +146,12 @@ class Receiver(_Port):
     def bind(self, run: Runner, name: str) -> None:
         """See :class:`_Port`."""
         super().bind(run, name)
-        self.listen(None)
+        self.listen(self.callback)
 
     def listen(self, callback: Callable[[list], None] | None) -> None:
         """Be called with what arrives, from now on; ``None``: keep it for :meth:`read`."""
+        if callback is not None and not callable(callback):
+            raise TypeError(f"{callback!r} cannot be called with what arrives")
         self.callback = callback
         self._run[self.threshold] = 1 if callback else self.depth // 2
 
@@ -169,8 +186,8 @@ class Sender(_Port):
 
     def _elaborate(self) -> Module:
         m = Module()
-        m.submodules.ring = self.ring
-        read, sink, level = self.ring.read_port(domain="comb"), self.interface, Signal(self._bits + 1)
+        m.submodules.ring = ring = self._ring()
+        read, sink, level = ring.read_port(domain="comb"), self.interface, Signal(self._bits + 1)
         # Here the host moves `outer` ahead of the design's `inner`.
         m.d.comb += [
             level.eq(self.outer - self.inner),
@@ -217,7 +234,20 @@ class Sender(_Port):
 
 
 def attach(design: object, ports: list[_Port]) -> Fragment:
-    """The design with the host's ends of its streams beside it, as ``host0``, ``host1`` …"""
+    """The design with the host's ends of its streams beside it, as ``host0``, ``host1`` …
+
+    Raises
+    ------
+    TypeError
+        One of ``ports`` is none.
+    ValueError
+        One is there twice.
+    """
+    for number, port in enumerate(ports):
+        if not isinstance(port, _Port):
+            raise TypeError(f"ports: {port!r} is neither a Receiver nor a Sender")
+        if port in ports[:number]:
+            raise ValueError("ports: one end of a stream is there twice")
     fragment = Fragment.get(design, None)
     for number, port in enumerate(ports):
         fragment.add_subfragment(port.fragment(), f"host{number}")

@@ -170,6 +170,48 @@ def test_what_is_no_stream_is_refused():
         Sender(Adding().i, depth=1)
 
 
+def test_callback_may_be_given_at_once_and_what_it_does_not_take_stays():
+    dut, calls = Adding(), []
+
+    def take(items):
+        calls.append(items)
+        raise OverflowError
+
+    rx, tx = Sender(dut.i), Receiver(dut.o, callback=take)
+    run = Runner(dut, ports=[rx, tx])
+    rx.write([1])
+    with pytest.raises(OverflowError):
+        run(100)
+    assert calls == [[2]]
+    assert tx.read() == [2]
+    with pytest.raises(TypeError, match="cannot be called"):
+        tx.listen(5)
+
+
+def test_ports_that_are_none():
+    dut = Adding()
+    with pytest.raises(TypeError, match="5 is neither a Receiver nor a Sender"):
+        Runner(dut, ports=[5])
+    port = Receiver(dut.o)
+    with pytest.raises(ValueError, match="there twice"):
+        Runner(dut, ports=[port, port])
+    with pytest.raises(ValueError, match="a Sender feeds a stream that the design takes"):
+        Runner(Adding(), ports=[Sender(dut.o), Sender(dut.o)])
+    with pytest.raises(RuntimeError, match="has no design yet"):
+        Sender(dut.i).write([1])
+
+
+def test_rings_are_not_in_waveforms_unless_asked_for(tmp_path):
+    dut = Adding()
+    run = Runner(dut, ports=[Sender(dut.i)])
+    with run.trace(str(tmp_path / "all.vcd")):
+        run(3)
+    assert "ring[0]" not in (tmp_path / "all.vcd").read_text()
+    with run.trace(str(tmp_path / "ring.vcd"), "host0.ring"):
+        run(3)
+    assert "ring[0]" in (tmp_path / "ring.vcd").read_text()
+
+
 # -- RAM
 
 

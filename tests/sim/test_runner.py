@@ -114,6 +114,94 @@ def test_fields_of_a_structure():
         run[holding.pair.low + 1]
 
 
+class Shaped(Elaboratable):
+    """A structure with an array in it, and an array of its own."""
+
+    def __init__(self):
+        header = data.StructLayout({"kind": 2, "seq": 6})
+        self.bus = Signal(data.StructLayout({"header": header, "rows": data.ArrayLayout(4, 3)}))
+        self.counts = Signal(data.ArrayLayout(8, 2))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += [self.bus.header.seq.eq(self.bus.header.seq + 1), self.counts[1].eq(self.counts[1] + 2)]
+        return m
+
+
+def test_fields_are_named_as_in_waveforms(tmp_path):
+    run = Runner(Shaped())
+    run["bus.rows[2]"] = 9
+    assert run.until("bus.header.seq == 5 and counts[1] >= 10 and bus.rows[2] == 9", max_cycles=100)
+    assert (run.cycle, run["bus.header.seq"], run["counts[1]"], run["counts[0]"]) == (5, 5, 10, 0)
+    assert run["bus.rows[2]"] == 9
+    for name in ("bus.header.sequence", "counts[2]", "bus.rows[1][0]", "bus.kind"):
+        with pytest.raises(KeyError, match="no signal is named"):
+            run[name]
+    with run.trace(str(tmp_path / "a.vcd"), "bus.header.seq", "counts[1]"):
+        run(2)
+    assert "bus.header.seq" in (tmp_path / "a.vcd").read_text()
+
+
+def test_conditions_of_one_design_are_not_taken_for_one_another():
+    """The cache knows them by what they stand for: each in a runner of its own, as in processes of their own."""
+    for number in (5, 9, 15, 3):
+        run = Runner(Counter())
+        assert run.until(f"count == {number}", max_cycles=1000)
+        assert run["count"] == number
+
+
+def test_conditions_of_designs_with_other_names_are_not_taken_for_one_another():
+    def made(first, second):
+        m = Module()
+        x, y = Signal(4, name=first), Signal(4, name=second)
+        m.d.sync += [x.eq(x + 1), y.eq(y + 3)]
+        return Runner(m)
+
+    for names, cycle in ((("x", "y"), 4), (("y", "x"), 2)):
+        run = made(*names)
+        assert run.until("x[2]", max_cycles=100)
+        assert run.cycle == cycle
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "5", None])
+def test_cycles_are_whole_numbers(number):
+    run = Runner(Counter())
+    with pytest.raises(ValueError, match="a whole number of cycles"):
+        run(number)
+    with pytest.raises(ValueError, match="max_cycles="):
+        run.until("done", max_cycles=number)
+    assert run(1e2) == 100
+
+
+def test_another_name_of_an_input_cannot_be_changed():
+    m, a, b = Module(), Signal(8, name="a"), Signal(8, name="b")
+    m.d.comb += b.eq(a)
+    m.d.sync += Signal(8, name="c").eq(b)
+    run = Runner(m)
+    run["a"] = 5
+    with pytest.raises(ValueError, match="combinational"):
+        run["b"] = 7
+    with pytest.raises(TypeError, match="takes a number"):
+        run["a"] = "7"
+    assert run["b"] == 5
+
+
+@pytest.mark.parametrize("count", [60, 500])
+def test_long_chains_and_wide_switches_are_translated(count):
+    m, c, s, o, p = Module(), Signal(count), Signal(32), Signal(16), Signal(16)
+    for n in range(count):
+        with m.If(c[n]) if n == 0 else m.Elif(c[n]):
+            m.d.sync += o.eq(n * 3)
+    with m.Switch(s):
+        for n in range(count):
+            with m.Case(n * 1_000_003 & 0xFFFF_FFFF):
+                m.d.sync += p.eq(n * 7)
+    run = Runner(m)
+    run[c], run[s] = 6 << count - 5, (count - 2) * 1_000_003 & 0xFFFF_FFFF
+    run(1)
+    assert (run[o], run[p]) == ((count - 4) * 3 & 0xFFFF, (count - 2) * 7 & 0xFFFF)
+
+
 def test_snapshot_and_return():
     run = Runner(Counter())
     run(7)

@@ -49,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(report, indent=1) if options.json else shown, flush=True)
     except BrokenPipeError:  # a pager was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError) as error:  # full, or closed
+        print(f"rvsim.sim {options.command}: the report cannot be written: {error}", file=sys.stderr)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

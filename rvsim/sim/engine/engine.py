@@ -23,7 +23,9 @@ from .waits import Process, TickWait, Wait
 
 
 class CompiledEngine(private.BaseEngine):
-    """``Simulator(dut, engine=CompiledEngine)``: see the module.
+    """The engine of a ``Simulator``: ``Simulator(dut, engine=CompiledEngine)`` instead of ``Simulator(dut)``.
+
+    Test benches, processes, clocks and ``write_vcd`` are Amaranth's; docs/simulation.md says what is exact.
 
     Attributes
     ----------

@@ -9,6 +9,7 @@ import difflib
 import enum
 import fnmatch
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -16,11 +17,15 @@ from amaranth.hdl import Format, ShapeCastable, Signal, Value
 
 from .. import private
 from ..model import Model
+from ..names import find_field
 
 Name = tuple[str, ...]
 
 #: Written in front of every hierarchical name, as Amaranth does.
 BENCH = "bench"
+
+#: Rings between the design and the host, which are not shown unless they are asked for.
+RING = re.compile(r"host\d+\.ring")
 
 
 #: What pyvcd does to texts.
@@ -222,9 +227,14 @@ def select(model: Model, wanted: Iterable[object], max_rows: int) -> Selection:
     made, wanted = Selection(), list(wanted)
     names = model.netlist.names
     for pattern in wanted or ["*"]:
+        if isinstance(pattern, str):
+            field = find_field(pattern, model.names.table)
+            pattern = pattern if field is None else field
         if not isinstance(pattern, str):
             model.nets(pattern)
             signal = Value.cast(pattern)
+            while not isinstance(signal, Signal):  # of a field, the whole
+                signal = signal.value if hasattr(signal, "value") else signal.operands[0]
             made.signals[signal] = names.get(signal, [(signal.name,)])
             continue
         table = model.names.table
@@ -233,6 +243,8 @@ def select(model: Model, wanted: Iterable[object], max_rows: int) -> Selection:
             paths = made.signals.setdefault(table[name], [])
             paths += [path for path in names[table[name]] if ".".join(path) == name and path not in paths]
         memories = {pattern} & set(model.memories.table) or fnmatch.filter(model.memories.table, pattern)
+        if not wanted:
+            memories = [name for name in memories if not RING.fullmatch(name)]
         rows = {name: model.design.memories[model.memories.table[name]].depth for name in memories}
         fit = [name for name in sorted(rows) if rows[name] <= max_rows]
         made.memories += [model.memories.table[name] for name in fit]
