@@ -1,5 +1,6 @@
 """A twin is on the path of a warm start: it may not bring in what that start cannot afford."""
 
+import importlib
 import subprocess
 import sys
 
@@ -23,6 +24,17 @@ def test_importing_a_twin_never_imports_amaranth_nor_anything_else_that_is_dear(
     assert not loaded & set(DEAR)
 
 
-def test_the_hardware_is_loaded_when_it_is_first_asked_for():
-    loaded = modules_after("from rvsim.periph.clint import Clint")
-    assert {"amaranth", "rvsim.periph.clint.hardware"} <= loaded
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_hardware_is_loaded_when_it_is_first_asked_for(device):
+    before = modules_after(f"import rvsim.periph.{device}")
+    assert not before & {"amaranth", f"rvsim.periph.{device}.hardware"}
+    loaded = modules_after(f"from rvsim.periph.{device} import {device.capitalize()}")
+    assert {"amaranth", f"rvsim.periph.{device}.hardware"} <= loaded
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_package_exports_what_it_says_and_nothing_else(device):
+    package = importlib.import_module(f"rvsim.periph.{device}")
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    with pytest.raises(AttributeError, match=rf"^module 'rvsim.periph.{device}' has no attribute 'Nothing'$"):
+        package.Nothing  # noqa: B018

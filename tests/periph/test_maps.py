@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from amaranth.back import rtlil
 
-from rvsim.periph.clint import Clint
 from rvsim.periph.documentation import maps, render
 from rvsim.regs.hardware import Registers
 
@@ -34,9 +33,3 @@ def test_every_map_can_become_hardware(registers):
     text = rtlil.convert(Registers(registers), name=registers.name)
     for register in registers.registers:
         assert register.name in text
-
-
-def test_the_clint_becomes_a_netlist_with_its_ports():
-    text = rtlil.convert(Clint(2), name="clint")
-    for port in ("bus__ack", "bus__dat_r", "tick", "mtime", "msip", "mtip"):
-        assert f"\\{port}" in text
