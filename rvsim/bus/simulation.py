@@ -13,7 +13,7 @@ __all__ = ["Initiator"]
 class Initiator:
     """Byte-addressed accesses to a Wishbone target, from a test bench.
 
-    An access wider than the bus is made as several, lowest address first.
+    An access wider than the bus is made as several, lowest address first; like any other it has to be aligned.
 
     Parameters
     ----------
@@ -34,6 +34,7 @@ class Initiator:
     async def read(self, offset: int, size: int) -> int:
         """Read ``size`` bytes at byte ``offset``; :exc:`BusError` if the target answers with an error."""
         value = 0
+        self._check_wide(offset, size)
         for at in range(0, size, self._lanes):
             part = min(size - at, self._lanes)
             value |= await self._transfer(offset + at, part, None) << at * 8
@@ -41,9 +42,15 @@ class Initiator:
 
     async def write(self, offset: int, size: int, value: int) -> None:
         """Write the low ``size`` bytes of ``value``; :exc:`BusError` if the target answers with an error."""
+        self._check_wide(offset, size)
         for at in range(0, size, self._lanes):
             part = min(size - at, self._lanes)
             await self._transfer(offset + at, part, value >> at * 8 & (1 << part * 8) - 1)
+
+    def _check_wide(self, offset: int, size: int) -> None:
+        """Before its first part has an effect."""
+        if size > self._lanes and offset % size:
+            raise BusError(f"{size}-byte access at offset {offset:#x} is misaligned")
 
     async def _transfer(self, offset: int, size: int, value: int | None) -> int:
         context, bus = self._context, self._bus

@@ -67,6 +67,17 @@ def test_an_error_answer_is_a_bus_error_and_so_is_what_cannot_be_asked(simulate)
     simulate(scenario)
 
 
+def test_a_misaligned_wide_access_has_no_effect_at_all(simulate):
+    async def scenario(context, initiator):
+        with pytest.raises(BusError, match=r"^8-byte access at offset 0x4 is misaligned$"):
+            await initiator.write(4, 8, 0x1111_1111_1111_1111)
+        with pytest.raises(BusError, match=r"^8-byte access at offset 0x4 is misaligned$"):
+            await initiator.read(4, 8)
+        assert await initiator.read(4, 4) == 0
+
+    simulate(scenario)
+
+
 def test_it_does_not_wait_for_ever(simulate):
     async def scenario(context, initiator):
         with pytest.raises(TimeoutError, match=r"^no answer at offset 0xc after 20 cycles$"):
