@@ -8,6 +8,7 @@ from amaranth.hdl import Value
 from amaranth.lib.wiring import In
 
 from rvsim.periph.clint import Clint, clint_map
+from rvsim.periph.documentation import describe
 from rvsim.periph.finisher import FINISHER, PASS, Finisher
 from rvsim.periph.plic import Plic, plic_map
 from rvsim.periph.rtc import RTC, Rtc
@@ -61,6 +62,16 @@ def test_no_output_follows_an_input_in_the_same_cycle(name):
         run(1)
         moved |= {port for port, signal in outputs.items() if run[signal] != before[port]}
     assert moved | CONSTANT.get(name, set()) == set(outputs), "all outputs have been seen to move"
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_its_documentation_names_all_ports(name, unused_is_fine):
+    component = COMPONENTS[name][0]()
+    bus = component.bus.signature.flip()
+    text = describe(type(component))
+    for port in component.signature.members:
+        assert f"| **{port}** |" in text
+    assert f'addr_width={bus.addr_width}, data_width=32, granularity=8, features={{"err"}})' in text
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

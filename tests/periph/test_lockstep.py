@@ -2,11 +2,13 @@
 
 import pytest
 
+from rvsim.periph.clint import Clint, clint_map
 from rvsim.periph.finisher import FINISHER, Finisher
 from rvsim.periph.plic import Plic, plic_map
 from rvsim.periph.rtc import RTC, Rtc
 from rvsim.periph.uart import UART, Uart
 from tests.periph import drivers
+from tests.periph import test_clint as test_clint_suite
 from tests.periph.conftest import START, run_functional
 from tests.periph.lockstep import FreeUart, access, declared_state, free, outcome, seeded
 
@@ -160,6 +162,32 @@ def test_rtc_and_its_state(seed):
     async def scenario():
         async for _ in rtc_history(twin, hardware, seed, 2000):
             assert declared_state(hardware.bench.run, RTC) == twin.twin.state()
+
+    run_functional(scenario())
+
+
+# -- CLINT -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("harts", [1, 3])
+def test_clint(harts):
+    registers, clint, rng = clint_map(harts), Clint(harts), seeded(harts)
+    twin, hardware = test_clint_suite.TwinDevice(harts), free(drivers.HardwarePort, clint)
+    there = test_clint_suite.HardwareDevice(hardware.context, clint)
+    twin_port = drivers.TwinPort()
+    twin_port.twin = twin.twin
+
+    async def scenario():
+        for _ in range(3000):
+            if rng.random() < 0.3:
+                times = rng.choice((1, 2, 100))
+                await twin.tick(times)
+                await there.tick(times)
+            else:
+                step = access(rng, registers)
+                assert await outcome(hardware, *step) == await outcome(twin_port, *step), step
+            assert twin.mtime() == there.mtime()
+            for hart in range(harts):
+                assert (twin.msip(hart), twin.mtip(hart)) == (there.msip(hart), there.mtip(hart))
+            assert declared_state(hardware.bench.run, registers) == twin.twin.state()
 
     run_functional(scenario())
 

@@ -19,7 +19,7 @@ class Plic(wiring.Component):
 
     - A source that rises in one cycle is pending in the next; ``interrupts`` shows it in the one after that.
     - An access is answered in the cycle after its request; ``interrupts`` shows its effect in the cycle after the
-      answer, before the next access. So a claim always finds the best of what was pending two cycles before.
+      answer, before the next access. So a claim finds the best of what was pending in the cycle before it.
 
     Outputs depend on registers only.
 

@@ -44,8 +44,7 @@ class Uart(wiring.Component):
     rx : ``In(stream.Signature(8))``
         Characters received; they wait while there is no room, so none is lost.
     rx_break : ``In(1)``
-        A break is received, once for each cycle with a 1 (two, if the second comes before the first is in the FIFO,
-        are one).
+        A break is received; it enters the FIFO two cycles later at the earliest, and others until then are the same.
     receiver_enabled : ``Out(1)``
         The guest wants interrupts for received characters: somebody reads the console.
     interrupt : ``Out(1)``
