@@ -64,7 +64,8 @@ class Pmp:
                 ones = (address ^ address + 1) >> 1  # the trailing ones, which say how long it is
                 start = (address & ~ones) << 2
                 end = start + (ones + 1 << 3)
-            self._regions.append((start, end, byte))
+            if start < end:  # an empty range matches nothing
+                self._regions.append((start, end, byte))
         return self._regions
 
     def allows(self, address: int, size: int, access: str, privilege: int) -> bool:

@@ -320,3 +320,11 @@ def test_an_access_beside_a_denied_one_does_not_open_it(pmp, word, cause, mode):
     pmp.x[5] = DATA
     pmp.run(word, asm("addi", rd=5, rs1=5, imm=4), word, mode=mode)
     pmp.expect_trap(cause, DATA + 4, epc=CODE + 8)
+
+
+def test_range_without_bytes_is_not_touched_by_an_access_across_its_place(pmp):
+    """TOR with both ends equal matches nothing (section 3.7.1), not even in the middle of a misaligned access."""
+    set_entry(pmp, 0, OFF, DATA + 4 >> 2)
+    set_entry(pmp, 1, TOR, DATA + 4 >> 2)
+    assert attempt(pmp, "r", DATA + 2, U)
+    assert attempt(pmp, "w", DATA + 2, U)
