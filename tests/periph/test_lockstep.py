@@ -89,7 +89,8 @@ async def plic_history(twin, hardware, seed, steps, registers):
             await twin.set_source(source, level)
             await hardware.set_source(source, level)
         elif action < 0.45:
-            await both(twin, hardware, (0x20_0004 + 0x1000 * context, 4, rng.choice((None, source, source, 1 << 31))))
+            junk = source | 1 << rng.randrange(5, 32)
+            await both(twin, hardware, (0x20_0004 + 0x1000 * context, 4, rng.choice((None, source, source, junk))))
         elif action < 0.6:
             await both(twin, hardware, (0x20_0000 + 0x1000 * context, 4, rng.choice((0, 0, 3, 7))))
         else:
