@@ -2,9 +2,12 @@
 
 import hashlib
 import random
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rvsim.sim import CompiledEngine, Runner
 from rvsim.sim.options import Options
@@ -43,6 +46,52 @@ def test_free_runs_agree_cycle_by_cycle_however_they_are_translated(size):
         options = random_options(seed)
         found = race(seed, size=size, runner=partial(Runner, options=options))
         assert found == [], f"seed {seed}"
+
+
+@dataclass(frozen=True)
+class AllBut:
+    """Numbers of statements or values to leave out: all but those with certain remainders."""
+
+    kept: tuple
+    divisor: int
+
+    def __contains__(self, number):
+        return number % self.divisor not in self.kept
+
+
+def most_are_there(divisor, chance):
+    """One remainder in ``chance`` is left out; a failure shrinks to few that are there."""
+    draws = st.lists(st.integers(0, chance - 1), min_size=divisor, max_size=divisor)
+    return draws.map(lambda drawn: AllBut(tuple(n for n, kept in enumerate(drawn) if kept), divisor))
+
+
+#: What designs are made of; the simplest ones have nothing but what every design has.
+DESIGNS = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 1 << 32),
+        "size": st.integers(1, 3),
+        "asynchronous": st.booleans(),
+        "skip": most_are_there(31, 10),
+        "plain": most_are_there(53, 20),
+    }
+)
+EXAMPLES = settings(max_examples=20, derandomize=True, deadline=None, database=None)
+
+
+@pytest.mark.slow
+@EXAMPLES
+@given(design=DESIGNS, clocks=st.booleans())
+def test_test_benches_see_the_same_in_designs_that_shrink(design, clocks):
+    theirs = play("pysim", clocks=clocks, **design)
+    ours = play(CompiledEngine, clocks=clocks, **design)
+    assert differences(ours, theirs) == []
+
+
+@pytest.mark.slow
+@EXAMPLES
+@given(design=DESIGNS, options=st.integers(0, 1 << 32))
+def test_free_runs_agree_in_designs_that_shrink(design, options):
+    assert race(runner=partial(Runner, options=random_options(options)), **design) == []
 
 
 @pytest.mark.slow
