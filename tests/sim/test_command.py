@@ -181,3 +181,27 @@ def test_it_runs_as_a_module(file):
     command = [sys.executable, "-m", "rvsim.sim", "explain", "counters.py:Counter", "--cycles", "100"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith("counters.py:Counter\n") and done.stderr == ""
+
+
+def test_design_that_a_package_gives_only_when_asked_is_found(capsys):
+    assert main(["bench", "rvsim.sim:Ram(depth=4, width=8)", "--cycles", "1000"]) == 0
+    assert "million cycles a second" in capsys.readouterr().out
+    assert main(["bench", "rvsim.sim:Rom"]) == 2
+    assert "rvsim.sim has no 'Rom'" in capsys.readouterr().err
+
+
+def test_another_amaranth_and_a_full_disk_are_one_line(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import amaranth; amaranth.__version__ = '0.6.0'")
+    command = [sys.executable, "-m", "rvsim.sim"]
+    other = subprocess.run(
+        [*command, "--help"], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(tmp_path), "PATH": ""}
+    )
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "supports Amaranth 0.5.x; this is 0.6.0" in other.stderr and "Traceback" not in other.stderr
+    with open("/dev/full", "w") as full:
+        written = subprocess.run(
+            [*command, "bench", "rvsim.sim:Ram(depth=4, width=8)", "--cycles", "1000"], stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert written.returncode == 1
+    assert "the report cannot be written: [Errno 28]" in written.stderr and "Traceback" not in written.stderr

@@ -102,6 +102,19 @@ def _text(path: str) -> str:
         return file.read()
 
 
+class _Lazy(dict):
+    """Names that a module gives only when it is asked for them."""
+
+    def __init__(self, module: ModuleType) -> None:
+        super().__init__()
+        self._module = module
+
+    def __missing__(self, name: str) -> object:
+        if name.startswith("__") or not hasattr(self._module, name):
+            raise KeyError(name)
+        return getattr(self._module, name)
+
+
 def evaluate(module: ModuleType, expression: str) -> object:
     """What an expression in a module's names stands for.
 
@@ -111,7 +124,7 @@ def evaluate(module: ModuleType, expression: str) -> object:
         It cannot be understood, names something that is not there, or fails.
     """
     try:
-        return eval(expression, dict(vars(module)))  # the user's own code, as importing it is
+        return eval(expression, dict(vars(module)), _Lazy(module))  # the user's own code, as importing it is
     except SyntaxError as error:
         raise UserError(f"{expression!r} is no Python expression: {error.msg}") from None
     except NameError as error:
