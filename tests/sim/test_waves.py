@@ -7,6 +7,7 @@ import io
 import itertools
 import os
 import random
+import re
 import signal as signals
 import subprocess
 import sys
@@ -40,9 +41,14 @@ from .designs import RandomDesign
 PERIOD = 10**9  # femtoseconds
 
 
+def parsed(text):
+    """A waveform with the changes of texts, which the parser passes over: as if they were numbers."""
+    return VCDVCD(vcd_string=re.sub(r"^s", "b", text, flags=re.MULTILINE))
+
+
 def waves(text, until=None, since=0):
     """Name → list of (time, value): the last value of each time, without repetitions."""
-    made, seen = {}, VCDVCD(vcd_string=text)
+    made, seen = {}, parsed(text)
     for name in seen.references_to_ids:
         changes = []
         for time, value in seen[name].tv:
@@ -202,7 +208,8 @@ def test_every_kind_of_variable_equals_amaranths_own():
 
 
 def test_only_changes_are_written():
-    for changes in (VCDVCD(vcd_string=ours(Shapes(), 50))[n].tv for n in ("bench.top.coarse", "bench.top.scaled")):
+    for changes in (parsed(ours(Shapes(), 50))[n].tv for n in ("bench.top.coarse", "bench.top.scaled")):
+        assert len(changes) > 1
         assert all(a[1] != b[1] for a, b in itertools.pairwise(changes))
 
 
