@@ -1,8 +1,13 @@
 """What tests of all rooms share."""
 
+import signal
+
 import pytest
+import vcdvcd  # noqa: F401 - the first import lets a closed pipe end the process, which is not what we test
 
 from rvsim.sim import CompiledEngine
+
+signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 @pytest.fixture(params=["pysim", CompiledEngine], ids=["pysim", "compiled"])
