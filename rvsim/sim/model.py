@@ -57,6 +57,7 @@ class Model:
 
     def __init__(self, design: object, options: Options = DEFAULT) -> None:
         self.options, self.spent = options, Counter()
+        self._conditions: dict[str, tuple[Bit, tuple]] = {}
         with self._timed("netlist"):
             self.netlist = netlist.prepare(design)
         with self._timed("graph"):
@@ -81,20 +82,33 @@ class Model:
 
     # -- signals
 
+    def value(self, signal: object) -> amaranth.Value:
+        """A signal, or a field of one, given as object or by the name that waveforms show.
+
+        Raises
+        ------
+        KeyError
+            Nothing has this name; the message has near matches.
+        """
+        if not isinstance(signal, str):
+            return amaranth.Value.cast(signal)
+        known = self.names.table.get(signal)
+        if known is None and signal in self.memories.table:
+            raise KeyError(f"{signal!r} is a memory: give one of its rows, {signal}[0], or a port's signal")
+        known = find_field(signal, self.names.table) if known is None else known
+        return amaranth.Value.cast(self.names[signal] if known is None else known)
+
     def nets(self, signal: object) -> netlist.Nets:
-        """The nets of a signal, given as Signal object or hierarchical name.
+        """The nets of what :meth:`value` takes.
 
         Raises
         ------
         KeyError
             There is no such signal; the message has near matches.
+        TypeError
+            It is computed from signals.
         """
-        if isinstance(signal, str):
-            if signal not in self.names.table and signal in self.memories.table:
-                raise KeyError(f"{signal!r} is a memory: give one of its rows, {signal}[0], or a port's signal")
-            field = find_field(signal, self.names.table)
-            signal = self.names[signal] if field is None else field
-        value = amaranth.Value.cast(signal)
+        value = self.value(signal)
         if isinstance(value, private.Slice):  # a field of a structure
             return self.nets(value.value)[value.start : value.stop]
         if isinstance(value, private.Operator) and value.operator in ("u", "s"):
@@ -112,35 +126,34 @@ class Model:
 
     def is_computed(self, signal: object) -> bool:
         """Whether a signal is combinational, if only as another name for an input or a register."""
-        if isinstance(signal, str):
-            field = find_field(signal, self.names.table)
-            signal = self.names[signal] if field is None else field
-        value = amaranth.Value.cast(signal)
-        while not isinstance(value, amaranth.Signal):  # a field of a structure
-            value = value.value if isinstance(value, private.Slice) else value.operands[0]
         nodes = self.design.graph.nodes
-        return value in self.netlist.combinational or any(
+        return private.whole_signal(self.value(signal)) in self.netlist.combinational or any(
             bit < 2 or nodes[bit >> SHIFT].op != "state" for bit in self.bits(signal)
         )
 
     def condition(self, condition: object) -> Bit:
         """The bit that a condition stands for: a signal that is not zero, or a text (:mod:`rvsim.sim.conditions`)."""
         if isinstance(condition, str):
-            return compile_condition(condition, self.design.graph, self.bits)
+            return self._understand(condition)[0]
         return self.design.graph.operator("b", (self.bits(condition),), 1)[0]
 
     def condition_key(self, condition: object) -> object:
         """What names a condition in a cache: a text, and the nets of every signal that it names."""
-        if not isinstance(condition, str):
-            return self.nets(condition)
-        named: list[netlist.Nets] = []
+        return self._understand(condition)[1] if isinstance(condition, str) else self.nets(condition)
 
-        def signal(name: str) -> Bits:
-            named.append(self.nets(name))
-            return self.design.value(named[-1])
+    def _understand(self, text: str) -> tuple[Bit, tuple]:
+        """The bit and the key of a condition, which is asked for at every stretch of a run."""
+        known = self._conditions.get(text)
+        if known is None:
+            named: list[netlist.Nets] = []
 
-        compile_condition(condition, self.design.graph, signal)
-        return (condition, *named)
+            def signal(name: str) -> Bits:
+                named.append(self.nets(name))
+                return self.design.value(named[-1])
+
+            bit = compile_condition(text, self.design.graph, signal)
+            known = self._conditions[text] = bit, (text, *named)
+        return known
 
     def begin_edges(self, buffer: Buffer) -> bool:
         """Say what clocks and resets are before the first instant; whether one of them rises in it.

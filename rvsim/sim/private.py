@@ -29,6 +29,7 @@ def check_version() -> None:
 
 check_version()
 
+from amaranth.hdl import Signal, Value  # noqa: E402
 from amaranth.hdl import _ast as ast  # noqa: E402
 from amaranth.hdl import _ir as ir  # noqa: E402
 from amaranth.hdl import _nir as nir  # noqa: E402
@@ -49,6 +50,25 @@ from amaranth.sim._async import (  # noqa: E402
 from amaranth.sim._base import BaseEngine, BaseEngineState, BaseMemoryState, BaseProcess, BaseSignalState  # noqa: E402
 from amaranth.sim._pyeval import eval_assign, eval_format, eval_value  # noqa: E402
 from amaranth.sim.pysim import _VCDWriter as VCDWriter  # noqa: E402
+
+
+def whole_signal(value: Value) -> Signal:
+    """The signal that a field of a structure is part of; a signal is its own.
+
+    Raises
+    ------
+    TypeError
+        Neither.
+    """
+    while not isinstance(value, Signal):
+        if isinstance(value, Slice):
+            value = value.value
+        elif isinstance(value, Operator) and value.operator in ("u", "s"):
+            (value,) = value.operands
+        else:
+            raise TypeError(f"{value!r} is no part of a signal")
+    return value
+
 
 __all__ = [
     "AsyncProcess",
@@ -79,4 +99,5 @@ __all__ = [
     "eval_value",
     "ir",
     "nir",
+    "whole_signal",
 ]

@@ -262,7 +262,8 @@ class Runner(Waveforms):
         row = self.model.row(signal)
         if row is not None:
             return peek_row(self._buffer, *row)
-        return self._peek(self.model.bits(signal), self.model.nets(signal))
+        nets = self.model.nets(signal)
+        return self._peek(self.model.design.value(nets), nets)
 
     def _peek(self, bits: Bits, key: object) -> int:
         value, layout, nodes = 0, self._layout, self.model.design.graph.nodes

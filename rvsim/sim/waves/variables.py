@@ -232,9 +232,7 @@ def select(model: Model, wanted: Iterable[object], max_rows: int) -> Selection:
             pattern = pattern if field is None else field
         if not isinstance(pattern, str):
             model.nets(pattern)
-            signal = Value.cast(pattern)
-            while not isinstance(signal, Signal):  # of a field, the whole
-                signal = signal.value if hasattr(signal, "value") else signal.operands[0]
+            signal = private.whole_signal(Value.cast(pattern))
             made.signals[signal] = names.get(signal, [(signal.name,)])
             continue
         table = model.names.table
