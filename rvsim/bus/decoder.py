@@ -82,7 +82,21 @@ def _signature(addr_width: int, *features: str) -> wishbone.Signature:
     return wishbone.Signature(addr_width=addr_width, data_width=32, granularity=8, features=features)
 
 
-class Decoder(wiring.Component):
+class _ByAddress(wiring.Component):
+    """What sends requests to targets by their address; ``features`` are those of the targets' buses."""
+
+    features = ()
+
+    def __init__(self, regions: Mapping[str, Region], *, addr_width: int = 30) -> None:
+        check(regions, addr_width)
+        if "bus" in regions:
+            raise ValueError("no target may be called 'bus'")
+        self.regions = dict(regions)
+        members = {name: Out(_signature(region.addr_width, *self.features)) for name, region in regions.items()}
+        super().__init__({"bus": In(_signature(addr_width, "stall", "err")), **members})
+
+
+class Decoder(_ByAddress):
     """Pipelined Wishbone: requests go to the target that holds their address, answers come back in order.
 
     A request to another target waits until the one before has answered everything. What no region holds is answered
@@ -108,13 +122,7 @@ class Decoder(wiring.Component):
         Regions that overlap or lie outside the space, or that are named like a member here.
     """
 
-    def __init__(self, regions: Mapping[str, Region], *, addr_width: int = 30) -> None:
-        check(regions, addr_width)
-        if "bus" in regions:
-            raise ValueError("no target may be called 'bus'")
-        self.regions = dict(regions)
-        members = {name: Out(_signature(r.addr_width, "stall", "err")) for name, r in regions.items()}
-        super().__init__({"bus": In(_signature(addr_width, "stall", "err")), **members})
+    features = ("stall", "err")
 
     def elaborate(self, platform: object) -> Module:
         """Who is meant, who is still to answer, and the answer."""
@@ -158,7 +166,7 @@ class Decoder(wiring.Component):
         return m
 
 
-class Bridge(wiring.Component):
+class Bridge(_ByAddress):
     """Pipelined Wishbone in front of peripherals that take one access at a time (Wishbone classic).
 
     An access is held in registers until its peripheral answers, and the answer is given from a register: there is no
@@ -182,13 +190,7 @@ class Bridge(wiring.Component):
         As :class:`Decoder`.
     """
 
-    def __init__(self, regions: Mapping[str, Region], *, addr_width: int = 30) -> None:
-        check(regions, addr_width)
-        if "bus" in regions:
-            raise ValueError("no target may be called 'bus'")
-        self.regions = dict(regions)
-        members = {name: Out(_signature(r.addr_width, "err")) for name, r in regions.items()}
-        super().__init__({"bus": In(_signature(addr_width, "stall", "err")), **members})
+    features = ("err",)
 
     def elaborate(self, platform: object) -> Module:
         """A held access, and its answer."""

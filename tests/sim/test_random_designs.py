@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 from rvsim.sim import CompiledEngine, Runner
 
 from .designs import RandomDesign
+from .versus import is_part
 
 CYCLES = 40
 
@@ -22,8 +23,8 @@ def compare(seed, size, cycles=CYCLES):
     simulator.add_clock(1e-6)
     run = Runner(simulator._design)
     r, found = random.Random(seed), []
-    present = [s for s in design.signals if _is_part(run, s)]
-    inputs = [s for s in design.inputs if len(s) and _is_part(run, s)]
+    present = [s for s in design.signals if is_part(run, s)]
+    inputs = [s for s in design.inputs if len(s) and is_part(run, s)]
 
     async def bench(ctx):
         for cycle in range(cycles):
@@ -44,14 +45,6 @@ def compare(seed, size, cycles=CYCLES):
     simulator.add_testbench(bench)
     simulator.run()
     return found
-
-
-def _is_part(run, signal):
-    try:
-        run.model.bits(signal)
-    except KeyError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("size", [4, 8, 16, 30, 60])

@@ -103,8 +103,8 @@ def race(seed, cycles=24, *, make=RichDesign, runner=Runner, **options):
         simulator.add_clock(1e-6, phase=0.25e-6, domain=domain)
     run = runner(simulator._design)
     r, look, found = random.Random(seed), Look(design), []
-    inputs = [s for s in free(simulator, design) if _is_part(run, s)]
-    columns = [(n, s) for n, s in enumerate(design.signals) if isinstance(s, Signal) and _is_part(run, s)]
+    inputs = [s for s in free(simulator, design) if is_part(run, s)]
+    columns = [(n, s) for n, s in enumerate(design.signals) if isinstance(s, Signal) and is_part(run, s)]
 
     async def bench(ctx):
         for cycle in range(cycles):
@@ -128,7 +128,7 @@ def race(seed, cycles=24, *, make=RichDesign, runner=Runner, **options):
     return found
 
 
-def _is_part(run, signal):
+def is_part(run, signal):
     """Whether a design has a signal at all: nothing is left of one that nobody uses."""
     try:
         run[signal]
