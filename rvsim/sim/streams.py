@@ -74,9 +74,7 @@ class _Port:
 
     def bind(self, run: Runner, name: str) -> None:
         """The design is compiled: ``name`` is this end's in its hierarchy."""
-        import numpy
-
-        self._bound, self._numpy = run, numpy
+        self._bound = run
         self._rows = run.memory(f"{name}.ring")
 
     def serve(self) -> None:
@@ -155,8 +153,8 @@ class Receiver(_Port):
         self.callback = callback
         self._run[self.threshold] = 1 if callback else self.depth // 2
 
-    def serve(self) -> None:
-        """Empty the ring."""
+    def _drain(self) -> None:
+        """Keep what is in the ring."""
         level, first = self._level(), self._run[self.outer]
         if not level:
             return
@@ -164,17 +162,27 @@ class Receiver(_Port):
         items = self._rows[rows].tolist() if self._rows.ndim == 1 else [self._raw(row) for row in rows]
         self._run[self.outer] = (first + level) % (2 * self.depth)
         self._kept += items
-        if self.callback is not None:
-            self.callback([self._decode(raw) for raw in self._kept])
-            self._kept.clear()  # if it raises, they stay for `read`
+
+    def _take(self) -> list[int]:
+        items, self._kept = self._kept, []
+        return items
+
+    def serve(self) -> None:
+        """Empty the ring; what a callback does not take, since it raises, stays for :meth:`read`."""
+        self._drain()
+        if self.callback is None or not self._kept:
+            return
+        items = self._take()  # before the callback, which may run the design
+        try:
+            self.callback([self._decode(raw) for raw in items])
+        except BaseException:
+            self._kept[:0] = items
+            raise
 
     def read(self) -> list:
         """All items that have arrived since the last time, in the payload's shape."""
-        callback, self.callback = self.callback, None
-        self.serve()
-        self.callback = callback
-        items, self._kept = self._kept, []
-        return [self._decode(raw) for raw in items]
+        self._drain()
+        return [self._decode(raw) for raw in self._take()]
 
 
 class Sender(_Port):

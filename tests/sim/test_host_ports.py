@@ -188,6 +188,24 @@ def test_callback_may_be_given_at_once_and_what_it_does_not_take_stays():
         tx.listen(5)
 
 
+def test_callback_may_run_the_design_and_gets_nothing_twice():
+    dut, seen = Adding(), []
+    rx, tx = Sender(dut.i), Receiver(dut.o)
+    run = Runner(dut, ports=[rx, tx])
+
+    def go_on(items):
+        seen.extend(items)
+        if len(seen) < 8:
+            rx.write([items[-1]])
+            run(20)
+
+    tx.listen(go_on)
+    rx.write([0])
+    run(50)
+    assert seen == list(range(1, 9))
+    assert tx.read() == []
+
+
 def test_ports_that_are_none():
     dut = Adding()
     with pytest.raises(TypeError, match="5 is neither a Receiver nor a Sender"):
