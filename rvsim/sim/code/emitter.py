@@ -368,31 +368,6 @@ class Emitter(Operations):
 
     # -- memories
 
-    def _row(self, memory: int, address: Bits) -> tuple[Value, Value | None]:
-        """Pointer to a row, and whether the address is inside (``None``: it always is)."""
-        f, place = self.f, self.layout.memories[memory]
-        if not address:
-            return self.state.at(place.offset), None
-        index = self.get(address)
-        inside = None
-        if (1 << len(address)) > place.depth:
-            inside = index.ult(place.depth) if place.depth else f.value(0, "i1")
-        if len(address) > 63:
-            index = index.to("i64")
-        return self.state.at(place.offset).at(index.to("i64") * place.row_bytes), inside
-
-    def read_row(self, memory: int, address: Bits) -> Value:
-        """A row; 0 beyond the end."""
-        f, place = self.f, self.layout.memories[memory]
-        kind, width = f"i{place.row_bytes * 8}", f"i{place.width}"
-        if place.depth == 0:
-            return f.value(0, width)
-        row, inside = self._row(memory, address)
-        if inside is not None:
-            row = inside.select(row, self.state.at(place.offset))
-        value = f.load(kind, row, align=min(place.row_bytes, 8)).to(width)
-        return value if inside is None else inside.select(value, f.value(0, width))
-
     def write_row(self, memory: int, address: Bits, data: Bits, enable: Bits) -> None:
         """Change the enabled bits of a row; nothing beyond the end."""
         f, place = self.f, self.layout.memories[memory]

@@ -6,6 +6,7 @@ from rvsim.native.ir import Function, Value
 
 from ..graph.graph import Node, constant, number
 from ..graph.paths import Bits
+from .layout import Layout
 
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor"}
 #: Division and remainder → whether they are signed.
@@ -21,13 +22,11 @@ class Operations:
     """Evaluates nodes; the class that derives from it says where operands come from."""
 
     f: Function
+    state: Value
+    layout: Layout
 
     def get(self, bits: Bits) -> Value:
         """The value of some bits."""
-        raise NotImplementedError
-
-    def read_row(self, memory: int, address: Bits) -> Value:
-        """A row of a memory."""
         raise NotImplementedError
 
     def member(self, value: Value, numbers: frozenset[int], negated: bool) -> Value:
@@ -186,3 +185,30 @@ class Operations:
         else:
             shifted = a.op("ashr" if signed else "lshr", by)
         return shifted.to(f"i{node.width}")
+
+    # -- memories
+
+    def _row(self, memory: int, address: Bits) -> tuple[Value, Value | None]:
+        """Pointer to a row, and whether the address is inside (``None``: it always is)."""
+        f, place = self.f, self.layout.memories[memory]
+        if not address:
+            return self.state.at(place.offset), None
+        index = self.get(address)
+        inside = None
+        if (1 << len(address)) > place.depth:
+            inside = index.ult(place.depth) if place.depth else f.value(0, "i1")
+        if len(address) > 63:
+            index = index.to("i64")
+        return self.state.at(place.offset).at(index.to("i64") * place.row_bytes), inside
+
+    def read_row(self, memory: int, address: Bits) -> Value:
+        """A row; 0 beyond the end."""
+        f, place = self.f, self.layout.memories[memory]
+        kind, width = f"i{place.row_bytes * 8}", f"i{place.width}"
+        if place.depth == 0:
+            return f.value(0, width)
+        row, inside = self._row(memory, address)
+        if inside is not None:
+            row = inside.select(row, self.state.at(place.offset))
+        value = f.load(kind, row, align=min(place.row_bytes, 8)).to(width)
+        return value if inside is None else inside.select(value, f.value(0, width))

@@ -10,7 +10,7 @@ from .. import private
 from ..clocks import follows_inputs, follows_registers, is_input, watched
 from ..code.functions import Program
 from ..code.layout import address_of, initial, storage_bits
-from ..graph.graph import MASK, SHIFT
+from ..graph.graph import SHIFT
 from ..graph.paths import Bits
 from ..messages import Messages
 from ..model import Model
@@ -121,24 +121,30 @@ class Compiled:
         """Whether a change of this signal may lead to an edge of a clock or an asynchronous reset."""
         return self.derived or not self._triggers.isdisjoint(self.values[index])
 
+    def _word(self, bits: Bits) -> tuple[struct.Struct, int] | None:
+        """How and where a signal is kept that is one whole piece of state; ``None``: it is not."""
+        node = bits[0] >> SHIFT if bits and bits[0] >= 2 else 0
+        known = self.design.graph.nodes[node]
+        if known.op != "state" or bits != tuple((node << SHIFT) + position for position in range(known.width)):
+            return None
+        return _STRUCTS[storage_bits(known.width)], self.layout.states[node]
+
     def storer(self, index: int) -> Callable[[int], None]:
         """A function that changes a signal which is state, given its value without sign."""
         bits, buffer = self.values[index], self.buffer
-        node = bits[0] >> SHIFT
-        width = self.design.graph.nodes[node].width
-        if all(bit == (node << SHIFT) + position for position, bit in enumerate(bits)) and len(bits) == width:
-            pack, offset = _STRUCTS[storage_bits(width)].pack_into, self.layout.states[node]
-            return lambda value: pack(buffer, offset, value)
-        return lambda value: self.layout.poke(buffer, bits, value)
+        word = self._word(bits)
+        if word is None:
+            return lambda value: self.layout.poke(buffer, bits, value)
+        pack, offset = word[0].pack_into, word[1]
+        return lambda value: pack(buffer, offset, value)
 
     def fetcher(self, index: int) -> Callable[[], int]:
         """A function that gives a signal's value now, without sign."""
-        bits = self.values[index]
-        direct = self._direct(bits)
-        if direct is not None:
-            return direct
+        word, buffer, seen = self._word(self.values[index]), self.buffer, self.seen
+        if word is not None:
+            read, place = word[0].unpack_from, word[1]
+            return lambda: read(buffer, place)[0]
         offset, size = self.places[index]
-        seen = self.seen
         if size <= 8:
             unpack = _STRUCTS[size * 8].unpack_from
 
@@ -154,14 +160,3 @@ class Compiled:
                 return int.from_bytes(seen[offset : offset + size], "little")
 
         return fetch
-
-    def _direct(self, bits: Bits) -> Callable[[], int] | None:
-        """For a signal that is one whole piece of state."""
-        node = bits[0] >> SHIFT if bits and bits[0] >= 2 else 0
-        known = self.design.graph.nodes[node]
-        if known.op != "state" or known.width != len(bits):
-            return None
-        if any(bit >> SHIFT != node or bit & MASK != position for position, bit in enumerate(bits)):
-            return None
-        unpack, offset, buffer = _STRUCTS[storage_bits(known.width)].unpack_from, self.layout.states[node], self.buffer
-        return lambda: unpack(buffer, offset)[0]
