@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
@@ -142,7 +144,7 @@ class Pmp(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """One region after the other: simulators, unlike gates, stop at the first that decides."""
+        """The first region that touches the access has to hold it, and permit it."""
         m = Module()
         first, last, machine = Signal(32), Signal(32), Signal()
         m.d.comb += [
@@ -152,16 +154,13 @@ class Pmp(wiring.Component):
             self.allowed.eq(machine if self._entries else 1),
         ]
         with m.If(self.any_active):
-            for number, region in enumerate(self.regions):
-                touches = region.active & (region.first <= last) & (first <= region.last)
-                with m.If(touches) if number == 0 else m.Elif(touches):
-                    whole = (region.first <= first) & (last <= region.last)
-                    permits = Mux(
-                        self.kind == Access.READ,
-                        region.read,
-                        Mux(self.kind == Access.WRITE, region.write, region.execute),
-                    )
-                    m.d.comb += self.allowed.eq(whole & (permits | (machine & ~region.locked)))
+            for region, whole in _deciding(m, self.regions, first, last):
+                permits = Mux(
+                    self.kind == Access.READ,
+                    region.read,
+                    Mux(self.kind == Access.WRITE, region.write, region.execute),
+                )
+                m.d.comb += self.allowed.eq(whole & (permits | (machine & ~region.locked)))
         return m
 
 
@@ -217,12 +216,20 @@ class PmpPage(wiring.Component):
             last.eq(first | Cat(Const(-1, LEVEL_BITS), self.superpage.replicate(LEVEL_BITS))),
         ]
         with m.If(self.enable & self.any_active):
-            for number, region in enumerate(self.regions):
-                touches = region.active & (region.first <= last) & (first <= region.last)
-                with m.If(touches) if number == 0 else m.Elif(touches):
-                    whole = (region.first <= first) & (last <= region.last)
-                    m.d.comb += self.open.eq(whole & region.read & region.write & region.execute)
+            for region, whole in _deciding(m, self.regions, first, last):
+                m.d.comb += self.open.eq(whole & region.read & region.write & region.execute)
         return m
+
+
+def _deciding(m: Module, regions: Sequence[data.View], first: Value, last: Value) -> Iterator[tuple[data.View, Value]]:
+    """Each region, under the condition that it is the one that decides on some words; whether it holds all of them.
+
+    One region after the other: simulators, unlike gates, stop at the first that decides.
+    """
+    for number, region in enumerate(regions):
+        touches = region.active & (region.first <= last) & (first <= region.last)
+        with m.If(touches) if number == 0 else m.Elif(touches):
+            yield region, (region.first <= first) & (last <= region.last)
 
 
 def _check(entries: int) -> None:
