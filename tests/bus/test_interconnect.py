@@ -8,9 +8,7 @@ from amaranth.sim import Simulator
 
 from rvsim.bus.arbiter import Arbiter
 from rvsim.bus.decoder import Bridge, Decoder, Region
-from rvsim.sim import CompiledEngine
 
-ENGINES = pytest.mark.parametrize("engine", ["pysim", CompiledEngine], ids=["pysim", "compiled"])
 REGIONS = {"ram": Region(0x8000_0000, 1 << 20), "uart": Region(0x1000_0000, 0x100), "odd": Region(0x2000_0010, 0x30)}
 OUTSIDE = (0, 0x1000_0100, 0x2000_000C, 0x2000_0040, 0x7FFF_FFFC, 0x8010_0000)
 
@@ -106,7 +104,6 @@ def check(log, seen):
     assert sorted(seen) == sorted(meant)
 
 
-@ENGINES
 @pytest.mark.parametrize(("make", "target"), [(Decoder, pipelined), (Bridge, classic)])
 def test_requests_reach_who_holds_their_address(engine, make, target):
     for seed in range(4):
@@ -126,7 +123,6 @@ def test_requests_reach_who_holds_their_address(engine, make, target):
         check(log, seen)
 
 
-@ENGINES
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_initiators_take_turns_and_get_their_own_answers(engine, count):
     for seed in range(3):
@@ -150,7 +146,6 @@ def test_initiators_take_turns_and_get_their_own_answers(engine, count):
         assert len(seen) == 40 * count
 
 
-@ENGINES
 def test_one_request_a_cycle(engine):
     """A fast target is asked and answers in every cycle: decoder and arbiter cost nothing."""
     for dut, asked, answering in (

@@ -8,8 +8,6 @@ from amaranth.sim import Simulator
 
 from rvsim.sim import CompiledEngine, Runner, UnsupportedDesign
 
-ENGINES = pytest.mark.parametrize("engine", ["pysim", CompiledEngine], ids=["pysim", "compiled"])
-
 
 def bench(engine, design, drive, *, clock=None):
     """Run a test bench to its end."""
@@ -27,7 +25,6 @@ def bench(engine, design, drive, *, clock=None):
     assert ended
 
 
-@ENGINES
 def test_clock_and_reset_of_a_domain_that_nobody_declared_may_be_driven(engine):
     go, stop, count = Signal(), Signal(), Signal(8)
     m = Module()
@@ -46,7 +43,6 @@ def test_clock_and_reset_of_a_domain_that_nobody_declared_may_be_driven(engine):
     bench(engine, m, drive)
 
 
-@ENGINES
 def test_values_of_billions_of_bits_are_refused_at_once(engine):
     a, b, z = Signal(32), Signal(32), Signal(32)
     m = Module()
@@ -65,7 +61,6 @@ def test_loops_of_connections_and_of_bits_are_named():
             Runner(m)
 
 
-@ENGINES
 def test_condition_that_depends_on_what_an_earlier_one_assigns_is_no_loop(engine):
     """Amaranth's netlist has all conditions of a chain in one cell; bit by bit there is no way round."""
     m = Module()
@@ -90,7 +85,6 @@ def test_condition_that_depends_on_what_an_earlier_one_assigns_is_no_loop(engine
     bench(engine, m, drive)
 
 
-@ENGINES
 def test_chain_of_conditions_that_feed_each_other(engine):
     m = Module()
     a, b, x, y = (Signal(name=name) for name in "abxy")
@@ -113,7 +107,6 @@ class Defaults(data.Struct):
     b: signed(3) = -2
 
 
-@ENGINES
 def test_read_ports_begin_with_and_are_reset_to_the_initial_value_of_their_output(engine):
     m = Module()
     m.domains.sync = domain = ClockDomain()
@@ -157,7 +150,6 @@ def test_a_clock_that_is_passed_on_is_the_same_clock():
     assert seen == [(1, 0), (2, 1), (3, 2)]
 
 
-@ENGINES
 def test_everything_in_a_domain_happens_at_the_edge_of_its_asynchronous_reset(engine, capsys):
     """As Amaranth's simulator has it: memories are written, ports read, registers without reset take values."""
     m = Module()
@@ -212,7 +204,6 @@ def test_bits_of_one_signal_may_belong_to_two_domains_and_keep_their_initial_val
     assert len(logs[1]) == 12
 
 
-@ENGINES
 def test_memories_without_bits_or_rows(engine):
     m = Module()
     m.submodules.narrow = narrow = Memory(shape=0, depth=4, init=[])
